@@ -1,0 +1,1 @@
+"""GeneFace as a nerfstudio method: capture, fields, model, rendering, evaluation."""

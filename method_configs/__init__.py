@@ -1,0 +1,1 @@
+"""What nerfstudio discovers: one light module for each registered method and dataparser."""
