@@ -1,0 +1,238 @@
+"""Encoding a video with its sound, frame by frame, through PyAV; memory does not grow with length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import av
+import av.error
+import numpy as np
+
+from audio_motion.errors import InputError
+from audio_motion.files import written_whole
+
+
+class Codecs(NamedTuple):
+    """What a container is filled with."""
+
+    video: str
+    audio: str
+    options: dict[str, str]
+
+
+_H264 = Codecs("libx264", "aac", {"preset": "fast"})
+CONTAINERS = {
+    ".mp4": _H264,
+    ".mov": _H264,
+    ".mkv": _H264,
+    ".webm": Codecs("libvpx-vp9", "libopus", {"b": "0", "deadline": "realtime", "cpu-used": "5", "row-mt": "1"}),
+}
+"""Known file suffixes; all four codecs are in PyAV's wheel."""
+
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
+_AAC_BLOCK = 1024  # samples
+_BT709 = 1  # AVCOL_SPC_BT709, AVCOL_PRI_BT709 and AVCOL_TRC_BT709 alike
+_LIMITED_RANGE = 1  # AVCOL_RANGE_MPEG
+
+
+def codecs_for(path: Path) -> Codecs:
+    """The codecs for a file of this name.
+
+    Raises:
+        InputError: the suffix names no container that we write.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in CONTAINERS:
+        raise InputError(f"{path}: cannot write a video of type {suffix!r}; name it {', '.join(CONTAINERS)}")
+    return CONTAINERS[suffix]
+
+
+def encoding_rate(source: int, fps: float, known: list[int]) -> int:
+    """The sample rate to encode sound of `source` Hz at, one of `known`.
+
+    The source's own where possible. Audio codecs end on a whole block (1024 samples in AAC), so slow sound is taken
+    to a multiple of its rate at which a block is no longer than a frame: sound and picture then end within one frame
+    of each other, whoever counts. Beyond 48 kHz nothing is gained by that.
+    """
+    multiples = [source * k for k in range(1, 7) if source * k in known and (k == 1 or source * k <= 48000)]
+    if not multiples:
+        return min(known, key=lambda rate: (abs(rate - source), rate))
+    return next((rate for rate in multiples if rate >= _AAC_BLOCK * fps), multiples[-1])
+
+
+class SoundReader:
+    """The first sound track of a file, decoded piece by piece at one rate and channel layout."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `path`.
+
+        Raises:
+            InputError: no such file, not media, or no sound in it.
+        """
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise InputError(f"{path}: no such file; give the sound of the video")
+        try:
+            self._container = av.open(str(path))
+        except av.error.FFmpegError as error:
+            raise InputError(f"{path}: cannot be read as sound ({error.strerror}); give an audio file") from error
+        if not self._container.streams.audio:
+            self._container.close()
+            raise InputError(f"{path}: has no sound track; give a file with sound")
+        self._stream = self._container.streams.audio[0]
+        self.rate = self._stream.codec_context.sample_rate
+        """Hz."""
+        self.layout = _LAYOUTS.get(self._stream.codec_context.channels, "stereo")
+
+    def samples(self, rate: int) -> Iterator[np.ndarray]:
+        """Yield float32 [channels, n] blocks at `rate` Hz, n as they come.
+
+        Raises:
+            InputError: the file cannot be decoded; the message says at which second.
+        """
+        resampler = av.AudioResampler("fltp", self.layout, rate)
+        second = 0.0
+        try:
+            for frame in self._container.decode(self._stream):
+                second = frame.time or second
+                for block in resampler.resample(frame):
+                    yield block.to_ndarray()
+            for block in resampler.resample(None):
+                yield block.to_ndarray()
+        except av.error.FFmpegError as error:
+            raise InputError(
+                f"{self.path}: the sound breaks off at {second:.2f} s ({error.strerror}); cut or convert it"
+            ) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+
+class VideoWriter:
+    """Writes frames, and as much of a sound as they last, to a video file.
+
+    The sound is interleaved while frames come: after frame i the file holds exactly (i + 1) / fps seconds of it,
+    silence where it has ended. So both are equally long, and nothing is held in memory. Colours are BT.709, tagged
+    as such.
+    An odd width or height is padded to even by repeating the last column or row, which 4:2:0 chroma needs.
+    The file appears at `path` when the block ends well; otherwise nothing is left.
+
+    Example:
+        with VideoWriter(Path("out.mp4"), (512, 512), 25.0, Path("speech.wav")) as writer:
+            writer.write(frame)  # uint8 RGB [512, 512, 3]
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int], fps: float, sound: Path | None = None, crf: int = 18) -> None:
+        """Check the arguments; the file is opened on entering the block.
+
+        Args:
+            path: where to write; its suffix chooses the container (see `CONTAINERS`).
+            size: width and height of the frames, px.
+            fps: frames per second, fractional rates included.
+            sound: any media file with a sound track; for its rate see `encoding_rate`; mono, stereo and 5.1 are kept,
+                other channels mixed to stereo.
+            crf: quality of the picture, 0 (lossless) to 51; 18 looks like the original.
+
+        Raises:
+            InputError: unknown suffix, fps not positive, or (on entering) unwritable path or unusable sound.
+        """
+        self.path = Path(path)
+        self._codecs = codecs_for(self.path)
+        if not (np.isfinite(fps) and 0 < fps <= 1000):
+            raise InputError(f"{path}: {fps} frames per second cannot be written; choose one between 0 and 1000")
+        self.size = size
+        # 1001 makes 30000/1001 and its kin exact.
+        self.rate = Fraction(fps).limit_denominator(1001)
+        self.frames = 0
+        """Frames written so far."""
+        self._sound_path = sound
+        self._crf = crf
+        self._stack = ExitStack()
+
+    def __enter__(self) -> VideoWriter:
+        with ExitStack() as stack:
+            self._sound = SoundReader(self._sound_path) if self._sound_path is not None else None
+            if self._sound is not None:
+                stack.callback(self._sound.close)
+            temporary = stack.enter_context(written_whole(self.path))
+            flags = {"movflags": "+faststart"} if self.path.suffix.lower() in (".mp4", ".mov") else {}
+            self._container = stack.enter_context(av.open(str(temporary), "w", options=flags))
+            self._open_video()
+            if self._sound is not None:
+                self._open_audio(self._sound)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
+            if self.frames == 0:
+                raise ValueError(f"{self.path}: no frame was written")
+            self._container.mux(self._video.encode(None))
+            if self._sound is not None:
+                self._container.mux(self._audio.encode(None))
+
+    def _open_video(self) -> None:
+        width, height = self.size
+        options = {"crf": str(self._crf), **self._codecs.options}
+        self._video = self._container.add_stream(self._codecs.video, rate=self.rate, options=options)
+        self._video.width, self._video.height = width + width % 2, height + height % 2
+        self._video.pix_fmt = "yuv420p"
+        context = self._video.codec_context
+        context.time_base = 1 / self.rate
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = _LIMITED_RANGE
+
+    def _open_audio(self, sound: SoundReader) -> None:
+        known = av.codec.Codec(self._codecs.audio, "w").audio_rates or [sound.rate]
+        self._sound_rate = encoding_rate(sound.rate, float(self.rate), list(known))
+        self._audio = self._container.add_stream(self._codecs.audio, rate=self._sound_rate, layout=sound.layout)
+        self._audio.codec_context.time_base = Fraction(1, self._sound_rate)
+        self._sound_blocks = sound.samples(self._sound_rate)
+        self._pending = np.zeros((self._audio.codec_context.layout.nb_channels, 0), np.float32)
+        self._sound_written = 0
+
+    def write(self, frame: np.ndarray) -> None:
+        """Append one frame, uint8 RGB [H, W, 3] of the size given at the start."""
+        width, height = self.size
+        if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
+            raise ValueError(f"frame is {frame.dtype} {frame.shape}, expected uint8 {(height, width, 3)}")
+        even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24").reformat(
+            format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+        )
+        picture.pts = self.frames
+        picture.time_base = 1 / self.rate
+        self._container.mux(self._video.encode(picture))
+        self.frames += 1
+        if self._sound is not None:
+            self._write_sound(round(self.frames / self.rate * self._sound_rate))
+
+    def _write_sound(self, until: int) -> None:
+        """Append the sound up to sample number `until`."""
+        wanted = until - self._sound_written
+        blocks = [self._pending]
+        have = self._pending.shape[1]
+        while have < wanted and (block := next(self._sound_blocks, None)) is not None:
+            blocks.append(block)
+            have += block.shape[1]
+        samples = np.concatenate(blocks, axis=1)
+        self._pending = samples[:, wanted:].copy()
+        piece = np.pad(samples[:, :wanted], ((0, 0), (0, max(0, wanted - have))))
+        assert self._sound is not None
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout=self._sound.layout)
+        frame.sample_rate = self._sound_rate
+        frame.time_base = Fraction(1, self._sound_rate)
+        frame.pts = self._sound_written
+        self._container.mux(self._audio.encode(frame))
+        self._sound_written = until
