@@ -1,0 +1,94 @@
+"""A capture directory and a model that can be checked by hand, without a video or a training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
+
+from audio_motion.sequence import LandmarkSequence, Producer
+from audio_motion.topology import TEMPLATE
+
+
+def head_nods(count: int, fps: float = 25.0) -> np.ndarray:
+    """Camera poses [T, 4, 4] in front of a head that nods by 0.1 rad and shakes by 0.15 rad, 3 units away."""
+    time = np.arange(count) / fps
+    turns = np.stack([0.1 * np.sin(2.1 * time), 0.15 * np.sin(1.3 * time + 1), 0 * time], axis=1)
+    c2w = np.tile(np.eye(4), (count, 1, 1))
+    c2w[:, :3, :3] = Rotation.from_rotvec(turns).as_matrix()
+    c2w[:, :3, 3] = c2w[:, :3, 2] * 3
+    return c2w
+
+
+def make_capture(folder: Path, frames: int = 44, fps: float = 25.0, size: int = 32, person: str = "anna") -> Path:
+    """A capture directory of one colour a frame: red is 4 x the frame's number."""
+    for name in ("images", "masks", "torso"):
+        (folder / name).mkdir(parents=True)
+    c2w = head_nods(frames, fps)
+    landmarks = np.tile(TEMPLATE, (frames, 1, 1)).astype(np.float32)
+    entries = []
+    for i in range(frames):
+        image = np.zeros((size, size, 3), np.uint8)
+        image[..., 2] = 4 * i
+        cv2.imwrite(str(folder / f"images/{i:05d}.png"), image)
+        mask = np.zeros((size, size), np.uint8)
+        mask[8:24, 8:24] = 1
+        cv2.imwrite(str(folder / f"masks/{i:05d}.png"), mask)
+        cv2.imwrite(str(folder / f"torso/{i:05d}.png"), np.zeros((size, size, 4), np.uint8))
+        entries.append(
+            {
+                "file_path": f"images/{i:05d}.png",
+                "transform_matrix": c2w[i].tolist(),
+                "time": i / fps,
+                "split": "train" if i < frames * 10 // 11 else "test",
+                "face_box": [8, 8, 24, 24],
+                "lips_box": [12, 16, 20, 20],
+                "body": [[1, 0, float(i)], [0, 1, 0]],
+                "valid": True,
+            }
+        )
+    cv2.imwrite(str(folder / "background.png"), np.zeros((size, size, 3), np.uint8))
+    camera = {"w": size, "h": size, "fl_x": 100.0, "fl_y": 100.0, "cx": size / 2, "cy": size / 2}
+    (folder / "transforms.json").write_text(
+        json.dumps(
+            {"schema_version": 1, "person": person, "fps": fps, **camera, "head_box": [[-1] * 3, [1] * 3]}
+            | {"body_reference": 0, "frames": entries}
+        )
+    )
+    LandmarkSequence(
+        landmarks=landmarks,
+        fps=fps,
+        eye_openness=np.full((frames, 2), 0.3, np.float32),
+        valid=np.ones(frames, bool),
+        person=person,
+        producer=Producer("tracker", "made up"),
+    ).save(folder / "landmarks.npz")
+    return folder
+
+
+class FakeModel:
+    """Paints body x in red and the upper lip's height in green; keeps what it was asked."""
+
+    device = torch.device("cpu")
+
+    def __init__(self) -> None:
+        self.poses: list[np.ndarray] = []
+
+    def render_frame(
+        self,
+        c2w: torch.Tensor,
+        landmarks: torch.Tensor,
+        eye_openness: torch.Tensor,
+        body: torch.Tensor,
+        size: tuple[int, int],
+        underlay: np.ndarray | None = None,
+    ) -> torch.Tensor:
+        self.poses.append(c2w.numpy())
+        image = torch.zeros(size[1], size[0], 3)
+        image[..., 0] = body[0, 2] / 255
+        image[..., 1] = landmarks[62, 1]
+        return image
