@@ -1,0 +1,1 @@
+"""How good a trained head is: metrics and the evaluate command."""
