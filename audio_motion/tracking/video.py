@@ -1,0 +1,56 @@
+"""From a video file straight to a landmark sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from audio_motion.errors import InputError
+from audio_motion.sequence import LandmarkSequence
+from audio_motion.tracking.bundle import fit_track
+from audio_motion.tracking.detectors import Detector, DetectorName, FaceChooser, make_detector
+from audio_motion.video import probe, read_frames
+
+
+def collect_meshes(
+    frames: Iterable[tuple[float, np.ndarray]], detector: Detector, source: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Run a detector over a clip and keep the person's points.
+
+    Args:
+        frames: (time in seconds, uint8 RGB [H, W, 3]), in order.
+        source: the clip's name for messages.
+
+    Returns:
+        meshes float32 [T, M, 3] (zero where unseen) and valid bool [T].
+
+    Raises:
+        InputError: no frames, no face at all, or two faces of similar size.
+    """
+    choose = FaceChooser(source)
+    faces = [choose(detector(rgb), time) for time, rgb in frames]
+    first = next((face for face in faces if face is not None), None)
+    if first is None:
+        raise InputError(f"{source}: no face found; give a video of one person who faces the camera")
+    unseen = np.zeros_like(first.mesh)
+    meshes = np.stack([unseen if face is None else face.mesh for face in faces])
+    return meshes, np.array([face is not None for face in faces])
+
+
+def track_video(path: Path, detector: DetectorName = "mediapipe", fps: float | None = None) -> LandmarkSequence:
+    """Landmarks and eye openness of the one person in a video, from landmarks alone (poses unaligned to the picture).
+
+    Args:
+        fps: of the result; the video's own (average) rate if None.
+
+    Raises:
+        InputError: not a video, broken, no face, or several faces.
+    """
+    path = Path(path)
+    info = probe(path)
+    rate = fps or info.fps
+    meshes, valid = collect_meshes(read_frames(path, fps=rate), make_detector(detector), str(path))
+    track = fit_track(meshes, valid, (info.width, info.height), rate, source=str(path))
+    return track.sequence(person=path.stem, detector=detector)
