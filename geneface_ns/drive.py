@@ -61,11 +61,18 @@ def own_landmarks(sequence: LandmarkSequence, person: str, mean_landmarks: np.nd
     return sequence.landmarks - seen.mean(axis=0) + mean_landmarks
 
 
-def motion_of_sequence(sequence: LandmarkSequence, capture: Capture) -> Iterator[MotionFrame]:
-    """The frames of a sequence as motion of the captured person, at the capture's fps."""
+def motion_of_sequence(
+    sequence: LandmarkSequence, capture: Capture, frames: int | None = None
+) -> Iterator[MotionFrame]:
+    """The frames of a sequence as motion of the captured person, at the capture's fps.
+
+    Args:
+        frames: how many are wanted; the last is held, or what is too much left out. Default: all there are.
+    """
     sequence = sequence.resample(capture.fps)
-    landmarks = own_landmarks(sequence, capture.person, capture.mean_landmarks)
-    return map(MotionFrame, landmarks.astype(np.float32), sequence.eye_openness)
+    landmarks = own_landmarks(sequence, capture.person, capture.mean_landmarks).astype(np.float32)
+    for index in np.arange(frames or len(sequence)).clip(max=len(sequence) - 1):
+        yield MotionFrame(landmarks[index], sequence.eye_openness[index])
 
 
 def render_one(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import av
 import av.error
 import numpy as np
+from av.stream import Disposition
 
 from audio_motion.errors import InputError
 from audio_motion.files import written_whole
@@ -35,6 +36,8 @@ CONTAINERS = {
 """Known file suffixes; all four codecs are in PyAV's wheel."""
 
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
+_GAP = 0.05  # seconds that a timestamp may run ahead of the samples before silence fills the hole
+_LONGEST_GAP = 60.0  # seconds; a longer jump is a broken clock
 _AAC_BLOCK = 1024  # samples
 _BT709 = 1  # AVCOL_SPC_BT709, AVCOL_PRI_BT709 and AVCOL_TRC_BT709 alike
 _LIMITED_RANGE = 1  # AVCOL_RANGE_MPEG
@@ -88,26 +91,49 @@ class SoundReader:
         self.rate = self._stream.codec_context.sample_rate
         """Hz."""
         self.layout = _LAYOUTS.get(self._stream.codec_context.channels, "stereo")
+        self.channels = av.AudioLayout(self.layout).nb_channels
+        pictures = [s for s in self._container.streams.video if not s.disposition & Disposition.attached_pic]
+        self._origin = float((pictures[0].start_time or 0) * (pictures[0].time_base or 0)) if pictures else None
 
     def samples(self, rate: int) -> Iterator[np.ndarray]:
         """Yield float32 [channels, n] blocks at `rate` Hz, n as they come.
 
-        Raises:
-            InputError: the file cannot be decoded; the message says at which second.
+        Time 0 is the first picture where the file has pictures, else the first sample, as in `audio_motion.audio`.
+        Holes in the track and packets that cannot be decoded become silence, so that the rest stays in place.
         """
         resampler = av.AudioResampler("fltp", self.layout, rate)
-        second = 0.0
-        try:
-            for frame in self._container.decode(self._stream):
-                second = frame.time or second
-                for block in resampler.resample(frame):
-                    yield block.to_ndarray()
-            for block in resampler.resample(None):
-                yield block.to_ndarray()
-        except av.error.FFmpegError as error:
-            raise InputError(
-                f"{self.path}: the sound breaks off at {second:.2f} s ({error.strerror}); cut or convert it"
-            ) from error
+        ahead = 0  # samples to leave out, which lie before time 0
+        clock: float | None = None  # where the next frame starts if there is no hole
+        for frame in self._decoded():
+            time = frame.time if frame.time is not None else (clock or 0.0)
+            starts = clock is None
+            if clock is None:
+                clock = time if self._origin is None else self._origin
+                ahead = max(0, round((clock - time) * rate))
+                clock = min(clock, time)
+            if (0 if starts else _GAP) < time - clock < _LONGEST_GAP:
+                yield np.zeros((self.channels, round((time - clock) * rate)), np.float32)
+                clock = time
+            clock += frame.samples / frame.sample_rate
+            frame.pts = None  # the places are kept here
+            for block in resampler.resample(frame):
+                samples = block.to_ndarray()
+                yield samples[:, ahead:]
+                ahead = max(0, ahead - samples.shape[1])
+        for block in resampler.resample(None):
+            yield block.to_ndarray()[:, ahead:]
+
+    def _decoded(self) -> Iterator[av.AudioFrame]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, av.error.FFmpegError):
+                return
+            try:
+                yield from packet.decode()  # type: ignore[misc]
+            except av.error.FFmpegError:
+                continue
 
     def close(self) -> None:
         """Close the file."""
@@ -199,7 +225,7 @@ class VideoWriter:
         self._audio = self._container.add_stream(self._codecs.audio, rate=self._sound_rate, layout=sound.layout)
         self._audio.codec_context.time_base = Fraction(1, self._sound_rate)
         self._sound_blocks = sound.samples(self._sound_rate)
-        self._pending = np.zeros((self._audio.codec_context.layout.nb_channels, 0), np.float32)
+        self._pending = np.zeros((sound.channels, 0), np.float32)
         self._sound_written = 0
 
     def write(self, frame: np.ndarray) -> None:

@@ -59,6 +59,9 @@ def test_another_frame_rate_keeps_time(tmp_path: Path) -> None:
     capture = load_capture(make_capture(tmp_path / "anna"))
     motion = motion_of_sequence(sequence(np.zeros((60, 68, 3)), "offset", "bert", fps=30.0), capture)
     assert len(list(motion)) == 50  # two seconds
+    for wanted in (45, 55):  # cut, held
+        held = motion_of_sequence(sequence(np.zeros((50, 68, 3)), "offset", "bert"), capture, frames=wanted)
+        assert len(list(held)) == wanted
 
 
 def test_motion_is_taken_one_frame_at_a_time(tmp_path: Path) -> None:

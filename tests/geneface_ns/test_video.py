@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import wave
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -80,6 +81,32 @@ def test_silence_follows_a_short_sound(tmp_path: Path) -> None:
     _, sound = count(path)
     assert np.abs(sound[0, 10000:40000]).max() > 0.3
     assert np.abs(sound[0, 52000:]).max() < 0.01
+
+
+@pytest.mark.parametrize("late", [0.4, -0.2])
+def test_sound_of_a_video_keeps_its_place(tmp_path: Path, late: float) -> None:
+    # A video whose click comes 0.5 s into a sound that starts `late` after the first picture, here at 1 s.
+    source = tmp_path / "source.mkv"
+    click = np.zeros((1, 48000), np.float32)
+    click[0, 24000:24100] = 0.9
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = container.add_stream("pcm_f32le", rate=48000, layout="mono")
+        for i in range(25):
+            picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+            picture.pts, picture.time_base = 25 + i, Fraction(1, 25)
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+        for start in range(0, 48000, 4800):
+            block = av.AudioFrame.from_ndarray(click[:, start : start + 4800], format="flt", layout="mono")
+            block.sample_rate, block.time_base = 48000, Fraction(1, 48000)
+            block.pts = start + round((1 + late) * 48000)
+            container.mux(audio.encode(block))
+    path = tmp_path / "out.mp4"
+    write_video(path, 50, 25.0, source)
+    _, sound = count(path)
+    assert np.abs(sound[0]).argmax() / 48000 == pytest.approx(0.5 + late, abs=0.01)
 
 
 def test_colours_and_odd_sizes_survive(tmp_path: Path) -> None:

@@ -1,0 +1,103 @@
+"""`geneface render`: a trained head says something, as a video with the user's own sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from audio_motion.errors import InputError
+from audio_motion.sequence import LandmarkSequence, Sound
+
+LARGEST_DIFFERENCE = 0.2
+"""Seconds by which sound and motion given together may differ in length."""
+
+
+@dataclass
+class RenderConfig:
+    """Let a trained head say something, as a video with sound."""
+
+    load_config: Path
+    """The config.yml that `ns-train geneface` wrote."""
+    output: Path
+    """The video to write: .mp4, .mov, .mkv or .webm."""
+    audio: Path | None = None
+    """Speech to say: any audio or video file. It becomes the video's sound as it is."""
+    motion: Path | None = None
+    """A landmark sequence (.npz) to perform instead of what the speech would give."""
+    generator: Path | None = None
+    """What turns speech into motion (.safetensors). Default: the capture's own, fitted now if there is none."""
+    camera_path: Path | None = None
+    """Head poses from elsewhere: a camera path of the viewer (.json), or another capture's transforms.json."""
+    seed: int = 0
+    """Of the generator: another seed, another performance."""
+    temperature: float = 1.0
+    """How lively the generator is; 0 is the most likely motion."""
+    crf: int = 18
+    """Quality of the picture, 0 (lossless) to 51."""
+
+    def main(self) -> None:
+        """Render and write the video.
+
+        Raises:
+            InputError: anything given cannot be used; found out before the model is loaded where possible.
+        """
+        from audio_motion.audio import audio_info
+        from geneface_ns.loading import check_config
+        from geneface_ns.video import codecs_for
+
+        if self.audio is None and self.motion is None:
+            raise InputError("nothing to say: give --audio speech.wav or --motion speech.npz")
+        codecs_for(self.output)
+        check_config(self.load_config)
+        sequence = LandmarkSequence.load(self.motion) if self.motion else None
+        sound = self.audio
+        if sequence is not None and sound is None:
+            assert self.motion is not None
+            sound = sound_beside(self.motion, sequence)
+        duration = audio_info(sound).duration if sound else None
+        if sequence is not None and duration is not None and abs(sequence.duration - duration) > LARGEST_DIFFERENCE:
+            raise InputError(
+                f"{self.motion} is {sequence.duration:.2f} s long, {sound} {duration:.2f} s; give its own sound"
+            )
+        self._render(sequence, sound, duration)
+
+    def _render(self, sequence: LandmarkSequence | None, sound: Path | None, duration: float | None) -> None:
+        from geneface_ns.drive import drive, motion_of_sequence
+        from geneface_ns.loading import load_trained
+        from geneface_ns.progress import shown
+        from geneface_ns.speech import motion_of_speech, own_generator
+        from geneface_ns.trajectory import capture_trajectory, trajectory_from_file
+        from geneface_ns.video import VideoWriter
+
+        trained = load_trained(self.load_config)
+        model, capture = trained.model, trained.capture
+        if self.camera_path is not None:
+            trajectory = trajectory_from_file(self.camera_path, capture)
+        else:
+            trajectory = capture_trajectory(capture)
+        if sequence is not None:
+            total = max(1, round((duration or sequence.duration) * capture.fps))
+            motion = motion_of_sequence(sequence, capture, total)
+        else:
+            assert sound is not None
+            assert duration is not None
+            generator = self.generator or own_generator(capture)
+            motion = motion_of_speech(sound, generator, capture, self.seed, self.temperature)
+            total = round(duration * capture.fps)
+        frames = drive(model, trajectory, motion, capture.fps, model.image_size)
+        with VideoWriter(self.output, model.image_size, capture.fps, sound, self.crf) as writer:
+            for frame in shown(frames, total, "render"):
+                writer.write(frame)
+        print(f"{self.output}: {writer.frames} frames, {writer.frames / capture.fps:.2f} s")
+
+
+def sound_beside(motion: Path, sequence: LandmarkSequence) -> Path | None:
+    """The sound that a sequence says it belongs to, if it lies beside it unchanged; says so if it does not."""
+    if sequence.sound is None:
+        print(f"{motion} names no sound: the video will be silent (give one with --audio)")
+        return None
+    path = Path(motion).parent / sequence.sound.file
+    if not path.is_file() or Sound.of(path, sequence.sound.sample_rate).sha256 != sequence.sound.sha256:
+        print(f"{path} is not there or has changed: the video will be silent (give the sound with --audio)")
+        return None
+    return path
