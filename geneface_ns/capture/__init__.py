@@ -1,0 +1,1 @@
+"""From a talking video to a capture directory (docs/conventions.md, docs/capture.md)."""

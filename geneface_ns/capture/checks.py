@@ -1,0 +1,56 @@
+"""What the track tells about a video that cannot be learned from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from audio_motion.errors import InputError
+from audio_motion.tracking import Track
+
+TURNED = 60.0
+"""Degrees of yaw beyond which half the face is hidden."""
+TURNED_ALLOWED = 0.15
+"""Part of the frames that may be turned so far."""
+JUMP = 0.45
+"""Face widths that a face cannot move, and GROWTH the factor it cannot grow, from one frame to the next at 25 fps."""
+GROWTH = 1.3
+
+
+def angles(c2w: np.ndarray) -> np.ndarray:
+    """Yaw, pitch and roll of the head in degrees from poses [T, 4, 4]: [T, 3].
+
+    Positive: turned to the image's right, looking up, tilted clockwise in the image.
+    """
+    forward, up = c2w[:, 2, :3], c2w[:, 1, :3]  # the head's +z and +y, in the camera's frame
+    yaw = np.arctan2(forward[:, 0], forward[:, 2])
+    pitch = np.arcsin(np.clip(forward[:, 1], -1, 1))
+    roll = np.arctan2(up[:, 0], up[:, 1])
+    return np.degrees(np.stack([yaw, pitch, roll], axis=1))
+
+
+def check_motion(track: Track, start: float, video: str) -> None:
+    """Raises InputError on a jump from one frame to the next (another shot) and on a face turned away for long."""
+    turned = (np.abs(angles(track.c2w)[:, 0]) > TURNED) & track.valid
+    if turned.mean() > TURNED_ALLOWED:
+        raise InputError(
+            f"{video}: the face is turned away by more than {TURNED:.0f} degrees in {turned.mean():.0%} of the video, "
+            f"first at {start + turned.argmax() / track.fps:.2f} s; choose a span that shows it with --start and --end"
+        )
+    jump = first_jump(track.points2d, track.valid, track.fps)
+    if jump is not None:
+        second = start + jump / track.fps
+        raise InputError(
+            f"{video}: the face jumps at {second:.2f} s, as at a cut; one shot is needed: "
+            f"keep what lies before it with --end {second:.2f} or after it with --start {second:.2f}"
+        )
+
+
+def first_jump(points: np.ndarray, valid: np.ndarray, fps: float) -> int | None:
+    """The first frame whose landmarks [T, 68, 2] are somewhere else than those of the frame before."""
+    width = np.linalg.norm(points[:, 16] - points[:, 0], axis=-1)
+    size = np.sqrt(((points - points.mean(axis=1, keepdims=True)) ** 2).sum(axis=-1).mean(axis=-1))
+    moved = np.linalg.norm(np.diff(points.mean(axis=1), axis=0), axis=-1) / np.maximum(np.median(width), 1)
+    grown = np.abs(np.diff(np.log(np.maximum(size, 1))))
+    slow = max(1.0, 25 / fps)
+    jumped = ((moved > JUMP * slow) | (grown > np.log(GROWTH) * slow)) & valid[1:] & valid[:-1]
+    return int(jumped.argmax()) + 1 if jumped.any() else None

@@ -1,0 +1,70 @@
+"""Where everything lies in a capture directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one capture directory (docs/conventions.md); `work` holds what only processing needs."""
+
+    root: Path
+
+    @property
+    def transforms(self) -> Path:
+        """Written last: a directory without it is not a capture."""
+        return self.root / "transforms.json"
+
+    @property
+    def landmarks(self) -> Path:
+        return self.root / "landmarks.npz"
+
+    @property
+    def audio(self) -> Path:
+        return self.root / "audio.wav"
+
+    @property
+    def background(self) -> Path:
+        return self.root / "background.png"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.json"
+
+    @property
+    def report_picture(self) -> Path:
+        return self.root / "report.png"
+
+    @property
+    def work(self) -> Path:
+        return self.root / ".process"
+
+    @property
+    def state(self) -> Path:
+        return self.work / "state.json"
+
+    @property
+    def owned(self) -> tuple[Path, ...]:
+        """Everything that processing writes."""
+        folders = tuple(self.root / name for name in ("images", "masks", "torso"))
+        files = (self.landmarks, self.audio, self.background, self.report, self.report_picture)
+        return (self.transforms, *files, *folders, self.work)
+
+    def image(self, frame: int) -> Path:
+        return self.root / "images" / f"{frame:05d}.png"
+
+    def mask(self, frame: int) -> Path:
+        return self.root / "masks" / f"{frame:05d}.png"
+
+    def torso(self, frame: int) -> Path:
+        return self.root / "torso" / f"{frame:05d}.png"
+
+    def matte(self, frame: int) -> Path:
+        """uint8 person matte of a frame, kept while processing."""
+        return self.work / "matte" / f"{frame:05d}.png"
+
+    def chunk(self, first: int) -> Path:
+        """What was found in the frames from `first` on (geneface_ns.capture.extract)."""
+        return self.work / "found" / f"{first:06d}.npz"

@@ -1,0 +1,188 @@
+"""`geneface process`: a talking video in, a capture directory out, stage by stage."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from audio_motion.errors import InputError
+from audio_motion.sequence import Sound
+from audio_motion.topology import mouth_opening
+from geneface_ns.capture import checks, report, report_picture, stages, transforms
+from geneface_ns.capture.config import ProcessConfig
+from geneface_ns.capture.crop import Crop, choose_crop
+from geneface_ns.capture.extract import extract
+from geneface_ns.capture.layout import Layout
+from geneface_ns.capture.progress import stage_bar
+from geneface_ns.capture.scan import scan
+from geneface_ns.capture.sound import estimate_offset, load_sound, write_wav
+from geneface_ns.capture.source import open_source
+from geneface_ns.capture.state import State, open_state
+
+
+def process(config: ProcessConfig, console: Console | None = None) -> None:
+    """Write the capture directory `config.output` (docs/conventions.md), going on where an earlier run was stopped.
+
+    `transforms.json` is written last: a directory without it is not yet a capture.
+
+    Raises:
+        InputError: the video, its sound or the target cannot be used.
+    """
+    console = console or Console(stderr=True)
+    layout = Layout(config.output)
+    source = open_source(config)
+    state = open_state(config, layout)
+    check_writable(layout.root)
+    if state.done("finish"):
+        console.print(f"{layout.root} is finished; nothing to do")
+        return
+    run = _Run(config, layout, state, console)
+    if not state.done("sound"):  # nothing is written before the video is known to be usable
+        with stage_bar(console, "look for faces", source.count) as advance:
+            seen = scan(source, advance)
+        crop = choose_crop(seen.boxes, *seen.size, config.size)
+        length = seen.frames / source.fps
+        sound, rate = load_sound(config.video, config.start, length, config.sound_delay)
+        _make(layout.root)
+        write_wav(layout.audio, sound, rate)
+        run.timed("sound", lambda: {"frames": seen.frames, "crop": asdict(crop), "source_size": list(seen.size)})
+    known = state.stages["sound"]
+    count, crop = int(known["frames"]), Crop(**known["crop"])
+    size = (crop.out_width, crop.out_height)
+
+    def extracting(advance: Callable[[], None]) -> None:
+        from audio_motion.tracking import make_detector
+
+        extract(source, crop, layout, make_detector(config.detector), advance, count)
+
+    run.stage("extract", "read, detect, segment", count, extracting)
+    run.stage("track", "track the head", None, lambda _: _track(layout, size, source.fps, config))
+    tracked = stages.load_track(layout)
+    points, valid = tracked.points2d.astype(np.float64), tracked.valid
+    run.stage("body", "track the body", count, lambda advance: stages.body(layout, points, valid, size, advance))
+    run.stage("masks", "head and torso", count, lambda advance: stages.label_frames(layout, points, size, advance))
+    if config.align:
+        run.stage("align", "align to the picture", None, lambda _: _align(layout, count))
+        tracked = stages.load_track(layout, "aligned")
+    run.stage("background", "background", None, lambda _: {"never_seen": stages.clean_background(layout, count)})
+    run.stage("torso", "torso layer", count, lambda advance: stages.torso_layers(layout, points, size, advance))
+    run.stage("finish", "report", None, lambda _: _finish(config, layout, state, tracked, source.fps, size))
+    for path in layout.work.iterdir():
+        if path != layout.state:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    run.summary(count)
+
+
+class _Run:
+    """Runs stages that are not done, with a bar, and notes the seconds they took."""
+
+    def __init__(self, config: ProcessConfig, layout: Layout, state: State, console: Console) -> None:
+        self.config, self.layout, self.state, self.console = config, layout, state, console
+        self.began = time.monotonic()
+
+    def timed(self, name: str, work: Callable[[], dict | None]) -> None:
+        begin = time.monotonic()
+        result = work() or {}
+        self.state.mark(name, **result, seconds=round(time.monotonic() - begin, 2))
+
+    def stage(
+        self, name: str, title: str, total: int | None, work: Callable[[Callable[[], None]], dict | None]
+    ) -> None:
+        if self.state.done(name):
+            return
+        with stage_bar(self.console, title, total) as advance:
+            self.timed(name, lambda: work(advance))
+
+    def summary(self, count: int) -> None:
+        took = time.monotonic() - self.began
+        parts = ", ".join(f"{name} {stage['seconds']:.0f} s" for name, stage in self.state.stages.items())
+        self.console.print(f"{count} frames in {took:.0f} s ({count / took:.1f} frames/s): {parts}")
+        for line in report.read_advice(self.layout.report):
+            self.console.print(f"advice: {line}", highlight=False)
+        self.console.print(f"look at {self.layout.report_picture}")
+
+
+def check_writable(root: Path) -> None:
+    """Raises InputError unless `root`, or the nearest folder above it that exists, can be written to."""
+    nearest = root.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write {root}: {nearest} does not allow it; choose a folder you may write to")
+
+
+def _make(root: Path) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {root}: {error.strerror}; choose a folder you may write to") from error
+
+
+def _track(layout: Layout, size: tuple[int, int], fps: float, config: ProcessConfig) -> None:
+    result = stages.track(layout, size, fps, str(config.video))
+    checks.check_motion(result, config.start, str(config.video))
+
+
+def _align(layout: Layout, count: int) -> dict:
+    from audio_motion.tracking.align import align_to_picture
+
+    before = stages.load_track(layout)
+    after = align_to_picture(before, lambda: stages.pictures(layout, count), lambda: stages.head_masks(layout, count))
+    stages.save_arrays(layout.work / "aligned.npz", asdict(after))
+    return {}
+
+
+def _finish(
+    config: ProcessConfig, layout: Layout, state: State, tracked: stages.Track, fps: float, size: tuple[int, int]
+) -> None:
+    import wave
+
+    motion = stages.load_arrays(layout.work / "body.npz")
+    person = config.person or config.video.stem
+    with wave.open(str(layout.audio)) as file:
+        rate = file.getframerate()
+        sound = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32767
+    sequence = tracked.sequence(person, config.detector)
+    replace(sequence, sound=Sound.of(layout.audio, rate)).save(layout.landmarks)
+    offset = estimate_offset(mouth_opening(tracked.landmarks), tracked.valid, fps, sound, rate)
+    box = stages.head_box(layout, tracked)
+    known = state.stages["sound"]
+    contents = report.build(
+        person=person,
+        video=config.video.name,
+        fps=fps,
+        size=size,
+        crop=known["crop"],
+        source_size=known["source_size"],
+        track=tracked,
+        correlation=motion["correlation"],
+        never_seen=float(state.stages["background"]["never_seen"]),
+        offset=offset,
+        delay=config.sound_delay,
+        seconds={name: stage["seconds"] for name, stage in state.stages.items()},
+    )
+    report.write(layout.report, contents)
+    report_picture.draw(layout, contents, tracked, motion["affine"], fps, sound, rate)
+    camera = (tracked.fl, tracked.cx, tracked.cy)
+    transforms.write(
+        layout.transforms,
+        transforms.build(
+            person,
+            fps,
+            size,
+            camera,
+            tracked.c2w,
+            tracked.points2d,
+            motion["affine"],
+            tracked.valid,
+            box,
+            int(motion["reference"]),
+        ),
+    )

@@ -1,0 +1,175 @@
+"""What each stage of processing reads and writes in the capture directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from audio_motion.files import written_whole
+from audio_motion.tracking import Track, fit_track
+from geneface_ns.capture import background, boxes, masks, torso
+from geneface_ns.capture.body import as_indices, reference_frame, rough_torso, track_body
+from geneface_ns.capture.collar import collar_curve
+from geneface_ns.capture.eachframe import each_frame
+from geneface_ns.capture.extract import all_meshes, found, small_size
+from geneface_ns.capture.layout import Layout
+from geneface_ns.capture.pictures import read_png, write_png
+
+Advance = Callable[[], None]
+
+COLLAR_FRAMES = 40
+TORSO_FRAMES = 60
+CANDIDATES = 600
+"""Frames out of which those for the background are chosen."""
+BOX_FRAMES = 100
+
+
+def track(layout: Layout, size: tuple[int, int], fps: float, source: str) -> Track:
+    """Fit head poses to the meshes.
+
+    Raises:
+        InputError: the face is not seen often enough.
+    """
+    meshes, valid = all_meshes(layout)
+    result = fit_track(meshes, valid, size, fps, source)
+    save_arrays(layout.work / "track.npz", asdict(result))
+    return result
+
+
+def load_track(layout: Layout, name: str = "track") -> Track:
+    """The track that `track` (or aligning) saved."""
+    arrays = load_arrays(layout.work / f"{name}.npz")
+    kinds = {field.name: field.type for field in fields(Track)}
+    return Track(**{k: v if kinds[k] == "np.ndarray" else v.item() for k, v in arrays.items() if k in kinds})
+
+
+def body(layout: Layout, points: np.ndarray, valid: np.ndarray, size: tuple[int, int], advance: Advance) -> None:
+    """Track the torso; points [T, 68, 2] px."""
+    scale = small_scale(size)
+    reference = reference_frame(points, valid)
+    grey, person = small_frames(layout, np.array([reference]))
+    rough = rough_torso(person[0], points[reference] / scale)
+    film = ((g, p) for part in found(layout) for g, p in zip(part.grey, part.person, strict=True))
+    motion = track_body(film, grey[0], rough, scale, advance)
+    save_arrays(
+        layout.work / "body.npz",
+        {"affine": motion.affine, "correlation": motion.correlation, "reference": np.array(reference)},
+    )
+
+
+def label_frames(layout: Layout, points: np.ndarray, size: tuple[int, int], advance: Advance) -> None:
+    """Find the collar and write `masks/`; points [T, 68, 2] px."""
+    motion = load_arrays(layout.work / "body.npz")["affine"]
+    scale = small_scale(size)
+    chosen = np.unique(np.linspace(0, len(points) - 1, COLLAR_FRAMES).round().astype(int))
+    small = small_size(*size)
+    _, persons = small_frames(layout, chosen)
+    pictures, mattes, moved = [], [], []
+    for frame, person in zip(chosen, persons, strict=True):
+        shrunk = cv2.resize(read_png(layout.image(frame)), small, interpolation=cv2.INTER_AREA)
+        affine = motion[frame] * np.array([1, 1, 1 / scale[0]])
+        affine[1, 2] = motion[frame, 1, 2] / scale[1]
+        warp = as_indices(affine)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        pictures.append(cv2.warpAffine(shrunk, warp, small, flags=flags, borderMode=cv2.BORDER_REPLICATE))
+        mattes.append(cv2.warpAffine(person, warp, small, flags=flags, borderMode=cv2.BORDER_REPLICATE))
+        moved.append((points[frame] / scale - affine[:, 2]) @ np.linalg.inv(affine[:, :2]).T)
+    collar = masks.Collar.of(collar_curve(np.stack(pictures), np.stack(mattes), np.stack(moved)), scale)
+    save_arrays(layout.work / "collar.npz", {"line": collar.line})
+    layout.mask(0).parent.mkdir(exist_ok=True)
+
+    def work(frame: int) -> None:
+        side = masks.head_side(collar, motion[frame], points[frame], (size[1], size[0]))
+        write_png(layout.mask(frame), masks.label(read_png(layout.matte(frame)), side, points[frame]))
+
+    each_frame(range(len(points)), work, advance)
+
+
+def clean_background(layout: Layout, count: int) -> float:
+    """Write `background.png`; returns the part of it that no frame showed."""
+    candidates = np.unique(np.linspace(0, count - 1, CANDIDATES).round().astype(int))
+    _, person = small_frames(layout, candidates)
+    chosen = candidates[background.choose_frames(person)]
+    picture, seen = background.clean_background(
+        chosen, lambda frame: (read_png(layout.image(frame)), read_png(layout.matte(frame)))
+    )
+    write_png(layout.background, picture)
+    return float(1 - seen.mean())
+
+
+def torso_layers(layout: Layout, points: np.ndarray, size: tuple[int, int], advance: Advance) -> None:
+    """Build the canonical torso and write `torso/`; points [T, 68, 2] px."""
+    saved = load_arrays(layout.work / "body.npz")
+    motion, reference = saved["affine"], int(saved["reference"])
+    collar = masks.Collar(load_arrays(layout.work / "collar.npz")["line"])
+    chosen = np.unique(np.linspace(0, len(points) - 1, TORSO_FRAMES).round().astype(int))
+    canonical = torso.canonical_torso(
+        np.stack([read_png(layout.image(frame)) for frame in chosen]),
+        np.stack([read_png(layout.mask(frame)) for frame in chosen]),
+        motion[chosen],
+        collar,
+        points[reference],
+    )
+    scene = read_png(layout.background)
+    layout.torso(0).parent.mkdir(exist_ok=True)
+
+    def work(frame: int) -> None:
+        side = masks.head_side(collar, motion[frame], points[frame], (size[1], size[0]))
+        picture, matte, labels = (read_png(f(frame)) for f in (layout.image, layout.matte, layout.mask))
+        hidden = canonical.at(motion[frame], size)
+        write_png(layout.torso(frame), torso.layer(picture, matte, labels, scene, side, hidden))
+
+    each_frame(range(len(points)), work, advance)
+
+
+def head_box(layout: Layout, tracked: Track) -> list[list[float]]:
+    """The head box out of masks and poses."""
+    usable = np.flatnonzero(tracked.valid)
+    chosen = usable[np.unique(np.linspace(0, len(usable) - 1, BOX_FRAMES).round().astype(int))]
+    centre = (tracked.cx, tracked.cy)
+    outline = [
+        boxes.outline_rays(read_png(layout.mask(f)), masks.HEAD, tracked.c2w[f], tracked.fl, centre) for f in chosen
+    ]
+    return boxes.head_box(np.concatenate(outline))
+
+
+def pictures(layout: Layout, count: int) -> Iterator[np.ndarray]:
+    """All frames, uint8 RGB."""
+    return (read_png(layout.image(frame)) for frame in range(count))
+
+
+def head_masks(layout: Layout, count: int) -> Iterator[np.ndarray]:
+    """Where the head is in all frames, bool [H, W]."""
+    return (read_png(layout.mask(frame)) == masks.HEAD for frame in range(count))
+
+
+def small_scale(size: tuple[int, int]) -> tuple[float, float]:
+    """Full-size pixels per pixel of the small film, across and down."""
+    small = small_size(*size)
+    return size[0] / small[0], size[1] / small[1]
+
+
+def small_frames(layout: Layout, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Grey and person [N, h, w] of the small film at ascending frames [N]."""
+    first, grey, person = 0, [], []
+    for part in found(layout):
+        inside = frames[(frames >= first) & (frames < first + len(part.grey))] - first
+        grey.append(part.grey[inside])
+        person.append(part.person[inside])
+        first += len(part.grey)
+    return np.concatenate(grey), np.concatenate(person)
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """An npz, whole or not at all."""
+    with written_whole(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}

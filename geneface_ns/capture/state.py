@@ -1,0 +1,97 @@
+"""What has been done in a capture directory, so that an interrupted run goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audio_motion.errors import InputError
+from audio_motion.files import written_whole
+from geneface_ns.capture.config import ProcessConfig
+from geneface_ns.capture.layout import Layout
+
+VERSION = 1
+"""Raised when a stage's result changes, so that a half-done directory of an older version is not gone on with."""
+
+
+@dataclass
+class State:
+    """Which stages are done, and what each left for the later ones (small JSON values)."""
+
+    layout: Layout
+    key: str
+    stages: dict[str, dict] = field(default_factory=dict)
+
+    def done(self, stage: str) -> bool:
+        return stage in self.stages
+
+    def mark(self, stage: str, **result: object) -> None:
+        """Note that a stage is done."""
+        self.stages[stage] = result
+        self.save()
+
+    def save(self) -> None:
+        with written_whole(self.layout.state) as temporary:
+            temporary.write_text(json.dumps({"key": self.key, "stages": self.stages}))
+
+
+def source_key(config: ProcessConfig) -> str:
+    """SHA-256 over the video's bytes and every option that decides what is written.
+
+    Raises:
+        InputError: the video is not there or not readable.
+    """
+    digest = hashlib.sha256(json.dumps([VERSION, config.content()], sort_keys=True).encode())
+    try:
+        with config.video.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise InputError(f"{config.video}: {error.strerror}; give a video") from error
+    return digest.hexdigest()
+
+
+def open_state(config: ProcessConfig, layout: Layout) -> State:
+    """The state of the capture directory, fresh or gone on with. Writes nothing but what --overwrite removes.
+
+    Raises:
+        InputError: the directory holds a capture of another video or of other options, or something else.
+    """
+    key = source_key(config)
+    if layout.root.exists() and not layout.root.is_dir():
+        raise InputError(f"{layout.root}: is a file; choose a folder to write the capture to")
+    if not layout.root.exists() or not any(layout.root.iterdir()):
+        return State(layout, key)
+    known = _read(layout.state)
+    if known is not None and known["key"] == key:
+        return State(layout, key, known["stages"])
+    if known is None and not layout.transforms.exists():
+        if not any(path.exists() for path in layout.owned):
+            raise InputError(f"{layout.root}: holds other files; choose an empty or a new folder")
+        what = "an unfinished capture of an unknown video"
+    else:
+        what = "a capture of another video or of other options"
+    if not config.overwrite:
+        raise InputError(f"{layout.root}: holds {what}; choose another folder, or replace it with --overwrite")
+    clear(layout)
+    return State(layout, key)
+
+
+def clear(layout: Layout) -> None:
+    """Remove what processing wrote, and nothing else."""
+    for path in layout.owned:  # transforms.json first: what is half removed is no capture
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict | None:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and {"key", "stages"} <= found.keys() else None
