@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 
+from audio_motion.errors import InputError
 from audio_motion.sequence import LandmarkSequence
 from geneface_ns.data.capture import Capture
 from geneface_ns.trajectory import Trajectory
@@ -73,6 +74,21 @@ def motion_of_sequence(
     landmarks = own_landmarks(sequence, capture.person, capture.mean_landmarks).astype(np.float32)
     for index in np.arange(frames or len(sequence)).clip(max=len(sequence) - 1):
         yield MotionFrame(landmarks[index], sequence.eye_openness[index])
+
+
+def held(motion: Iterable[MotionFrame]) -> Iterator[MotionFrame]:
+    """The same motion without an end: its last frame stays.
+
+    Raises:
+        InputError: there is no motion at all.
+    """
+    frame = None
+    for frame in motion:
+        yield frame
+    if frame is None:
+        raise InputError("the sound is too short for a single frame; give a longer one")
+    while True:
+        yield frame
 
 
 def render_one(

@@ -154,7 +154,15 @@ class VideoWriter:
             writer.write(frame)  # uint8 RGB [512, 512, 3]
     """
 
-    def __init__(self, path: Path, size: tuple[int, int], fps: float, sound: Path | None = None, crf: int = 18) -> None:
+    def __init__(
+        self,
+        path: Path,
+        size: tuple[int, int],
+        fps: float,
+        sound: Path | None = None,
+        crf: int = 18,
+        sound_start: float = 0.0,
+    ) -> None:
         """Check the arguments; the file is opened on entering the block.
 
         Args:
@@ -164,6 +172,7 @@ class VideoWriter:
             sound: any media file with a sound track; for its rate see `encoding_rate`; mono, stereo and 5.1 are kept,
                 other channels mixed to stereo.
             crf: quality of the picture, 0 (lossless) to 51; 18 looks like the original.
+            sound_start: second of the sound that belongs to the first frame.
 
         Raises:
             InputError: unknown suffix, fps not positive, or (on entering) unwritable path or unusable sound.
@@ -178,6 +187,7 @@ class VideoWriter:
         self.frames = 0
         """Frames written so far."""
         self._sound_path = sound
+        self._sound_start = sound_start
         self._crf = crf
         self._stack = ExitStack()
 
@@ -227,6 +237,7 @@ class VideoWriter:
         self._sound_blocks = sound.samples(self._sound_rate)
         self._pending = np.zeros((sound.channels, 0), np.float32)
         self._sound_written = 0
+        self._take_sound(round(self._sound_start * self._sound_rate))
 
     def write(self, frame: np.ndarray) -> None:
         """Append one frame, uint8 RGB [H, W, 3] of the size given at the start."""
@@ -246,19 +257,21 @@ class VideoWriter:
 
     def _write_sound(self, until: int) -> None:
         """Append the sound up to sample number `until`."""
-        wanted = until - self._sound_written
-        blocks = [self._pending]
-        have = self._pending.shape[1]
-        while have < wanted and (block := next(self._sound_blocks, None)) is not None:
-            blocks.append(block)
-            have += block.shape[1]
-        samples = np.concatenate(blocks, axis=1)
-        self._pending = samples[:, wanted:].copy()
-        piece = np.pad(samples[:, :wanted], ((0, 0), (0, max(0, wanted - have))))
         assert self._sound is not None
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout=self._sound.layout)
+        piece = self._take_sound(until - self._sound_written)
+        frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=self._sound.layout)
         frame.sample_rate = self._sound_rate
         frame.time_base = Fraction(1, self._sound_rate)
         frame.pts = self._sound_written
         self._container.mux(self._audio.encode(frame))
         self._sound_written = until
+
+    def _take_sound(self, count: int) -> np.ndarray:
+        """The next samples, float32 [channels, count]; silence where the sound has ended."""
+        blocks, have = [self._pending], self._pending.shape[1]
+        while have < count and (block := next(self._sound_blocks, None)) is not None:
+            blocks.append(block)
+            have += block.shape[1]
+        samples = np.concatenate(blocks, axis=1)
+        self._pending = samples[:, count:].copy()
+        return np.ascontiguousarray(np.pad(samples[:, :count], ((0, 0), (0, max(0, count - have)))))

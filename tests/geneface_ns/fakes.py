@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import wave
 from pathlib import Path
 
 import cv2
@@ -59,6 +60,9 @@ def make_capture(folder: Path, frames: int = 44, fps: float = 25.0, size: int = 
             | {"body_reference": 0, "frames": entries}
         )
     )
+    with wave.open(str(folder / "audio.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(np.zeros(int(frames / fps * 16000), np.int16).tobytes())
     LandmarkSequence(
         landmarks=landmarks,
         fps=fps,
@@ -71,7 +75,7 @@ def make_capture(folder: Path, frames: int = 44, fps: float = 25.0, size: int = 
 
 
 class FakeModel:
-    """Paints body x in red and the upper lip's height in green; keeps what it was asked."""
+    """Paints body x in red and the upper lip's height in green, or the underlay alone; keeps the poses."""
 
     device = torch.device("cpu")
 
@@ -88,6 +92,8 @@ class FakeModel:
         underlay: np.ndarray | None = None,
     ) -> torch.Tensor:
         self.poses.append(c2w.numpy())
+        if underlay is not None:
+            return torch.from_numpy(underlay) / 255
         image = torch.zeros(size[1], size[0], 3)
         image[..., 0] = body[0, 2] / 255
         image[..., 1] = landmarks[62, 1]

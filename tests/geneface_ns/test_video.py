@@ -28,9 +28,11 @@ def write_wav(path: Path, seconds: float, rate: int, channels: int = 1) -> Path:
     return path
 
 
-def write_video(path: Path, frames: int, fps: float, sound: Path | None, size: tuple[int, int] = (64, 48)) -> None:
+def write_video(
+    path: Path, frames: int, fps: float, sound: Path | None, size: tuple[int, int] = (64, 48), start: float = 0
+) -> None:
     picture = np.full((size[1], size[0], 3), (200, 30, 60), np.uint8)
-    with VideoWriter(path, size, fps, sound) as writer:
+    with VideoWriter(path, size, fps, sound, sound_start=start) as writer:
         for _ in range(frames):
             writer.write(picture)
 
@@ -81,6 +83,14 @@ def test_silence_follows_a_short_sound(tmp_path: Path) -> None:
     _, sound = count(path)
     assert np.abs(sound[0, 10000:40000]).max() > 0.3
     assert np.abs(sound[0, 52000:]).max() < 0.01
+
+
+def test_sound_from_the_middle(tmp_path: Path) -> None:
+    # One second of tone, taken from 0.6 s on: 0.4 s of it are left.
+    path = tmp_path / "out.mp4"
+    write_video(path, 50, 25.0, write_wav(tmp_path / "in.wav", 1.0, 48000), start=0.6)
+    _, sound = count(path)
+    assert np.flatnonzero(np.abs(sound[0]) > 0.1).max() / 48000 == pytest.approx(0.4, abs=0.03)
 
 
 @pytest.mark.parametrize("late", [0.4, -0.2])

@@ -1,0 +1,204 @@
+"""`geneface evaluate`: a trained head on the test split of its capture, in three modes, against the real frames."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+
+from audio_motion.errors import InputError
+from audio_motion.files import written_whole
+from audio_motion.topology import face_width
+from geneface_ns.data.capture import Capture
+from geneface_ns.data.frames import FrameStore
+from geneface_ns.drive import HeadRenderer, MotionFrame, held, render_one
+from geneface_ns.evaluation import metrics
+from geneface_ns.evaluation.mouth import MouthTracker
+from geneface_ns.evaluation.panels import side_by_side
+from geneface_ns.evaluation.perceptual import Perceptual, make_perceptual
+
+
+class Mode(NamedTuple):
+    """One way to render the test frames. Poses and body motion are the tracked ones in all of them."""
+
+    name: str
+    what: str
+    """Which pixels are real and where the face's motion comes from."""
+    from_speech: bool
+    real_torso: bool
+
+
+MODES = (
+    Mode("head over the real torso", "tracked face; all pixels outside the head are real", False, True),
+    Mode("all rendered", "tracked face; no pixel is real", False, False),
+    Mode("audio-driven", "face from the sound alone; no pixel is real", True, False),
+)
+
+
+@dataclass
+class Tally:
+    """What is gathered of one mode, frame by frame."""
+
+    mouth: MouthTracker = field(default_factory=MouthTracker)
+    psnr: list[float] = field(default_factory=list)
+    ssim: list[float] = field(default_factory=list)
+    mouth_psnr: list[float] = field(default_factory=list)
+    lpips: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    """Spent rendering each frame, those included that are not measured."""
+
+    def add(self, rendered: np.ndarray, real: np.ndarray, lips_box: np.ndarray, lpips: Perceptual | None) -> None:
+        """Measure one frame, uint8 [H, W, 3], against the real one; `lips_box` in its pixels."""
+        self.mouth.add(rendered)
+        self.psnr.append(metrics.psnr(rendered, real))
+        self.ssim.append(metrics.ssim(rendered, real))
+        self.mouth_psnr.append(metrics.psnr(metrics.crop(rendered, lips_box), metrics.crop(real, lips_box)))
+        if lpips is not None:
+            self.lpips.append(lpips(rendered, real))
+
+    def summary(self, real_mouth: MouthTracker) -> dict[str, float | int | None]:
+        """All figures of this mode; None where a figure could not be had."""
+        rendered, real = np.stack(self.mouth.landmarks), np.stack(real_mouth.landmarks)
+        seen = np.isfinite(rendered).all(axis=(1, 2)) & np.isfinite(real).all(axis=(1, 2))
+        figures = {
+            "psnr_db": float(np.mean(self.psnr)),
+            "ssim": float(np.mean(self.ssim)),
+            "mouth_psnr_db": float(np.mean(self.mouth_psnr)),
+            "lpips": float(np.mean(self.lpips)) if self.lpips else float("nan"),
+            "lmd_px": float("nan"),
+            "lmd_of_face_width": float("nan"),
+            "opening_correlation": float("nan"),
+            "opening_amplitude": float("nan"),
+            "fps": float(1 / np.mean(self.seconds)),
+        }
+        if seen.any():
+            figures["lmd_px"] = metrics.landmark_distance(rendered[seen], real[seen])
+            figures["lmd_of_face_width"] = figures["lmd_px"] / float(face_width(real[seen]).mean())
+            figures["opening_correlation"], figures["opening_amplitude"] = metrics.opening_agreement(
+                rendered[seen], real[seen]
+            )
+        known = {name: value if np.isfinite(value) else None for name, value in figures.items()}
+        return {**known, "frames": len(self.psnr), "frames_with_face": int(seen.sum())}
+
+
+@dataclass
+class EvaluateConfig:
+    """Measure a trained head on the test split of its capture, and show it beside the real person."""
+
+    load_config: Path
+    """The config.yml that `ns-train geneface` wrote."""
+    output: Path | None = None
+    """Folder for evaluation.json and side_by_side.mp4. Default: evaluation/ beside the config."""
+    generator: Path | None = None
+    """What turns speech into motion (.safetensors). Default: the capture's own, fitted now if there is none."""
+    seed: int = 0
+    """Of the generator."""
+    temperature: float = 1.0
+    """How lively the generator is; 0 is the most likely motion."""
+
+    def main(self) -> None:
+        """Evaluate, print the table, write the files.
+
+        Raises:
+            InputError: the training or its capture cannot be used, or there is no test split.
+        """
+        from geneface_ns.evaluation.table import show
+        from geneface_ns.loading import load_trained
+        from geneface_ns.speech import motion_of_speech, own_generator
+
+        trained = load_trained(self.load_config)
+        capture = trained.capture
+        test = np.flatnonzero(~capture.is_train)
+        if len(test) == 0:
+            raise InputError(f"{capture.folder}: has no test frames; run `geneface process` again")
+        generator = self.generator or own_generator(capture)
+        start = float(test[0] / capture.fps)
+        speech = motion_of_speech(
+            capture.folder / "audio.wav", generator, capture, self.seed, self.temperature, start=start
+        )
+        folder = self.output or Path(self.load_config).parent / "evaluation"
+        lpips = make_perceptual()
+        modes = evaluate(
+            trained.model, capture, test, speech, trained.model.image_size, lpips, folder / "side_by_side.mp4"
+        )
+        report = {
+            "schema_version": 1,
+            "capture": str(capture.folder),
+            "step": trained.step,
+            "size": trained.model.image_size,
+            "test_frames": [int(test[0]), int(test[-1])],
+            "lpips": lpips if isinstance(lpips, str) else "AlexNet",
+            "modes": {mode.name: {"what": mode.what, **modes[mode.name]} for mode in MODES},
+        }
+        with written_whole(folder / "evaluation.json") as temporary:
+            temporary.write_text(json.dumps(report, indent=1) + "\n")
+        show(report)
+        print(f"{folder / 'evaluation.json'}, {folder / 'side_by_side.mp4'}")
+
+
+def evaluate(
+    model: HeadRenderer,
+    capture: Capture,
+    test: np.ndarray,
+    speech: Iterator[MotionFrame],
+    size: tuple[int, int],
+    lpips: Perceptual | str,
+    video: Path,
+) -> dict[str, dict[str, float | int | None]]:
+    """Render the test frames in every mode, measure them and write them beside the real ones.
+
+    Args:
+        test: consecutive frame numbers.
+        speech: what the generator makes of the sound, from the first test frame on.
+        size: width and height to render at: the capture's over a whole factor.
+        video: where the side-by-side goes.
+
+    Returns:
+        For each mode's name its figures (`Tally.summary`).
+    """
+    from geneface_ns.progress import shown
+    from geneface_ns.video import VideoWriter
+
+    store = FrameStore(capture, round(capture.width / size[0]))
+    tallies = {mode.name: Tally() for mode in MODES}
+    real_mouth = MouthTracker()
+    sound = capture.folder / "audio.wav"
+    with ExitStack() as stack:
+        writer: VideoWriter | None = None
+        for frame, heard in shown(zip(test, held(speech), strict=False), len(test), "evaluate"):
+            stored = store.frame(int(frame))
+            tracked = MotionFrame(capture.landmarks.landmarks[frame], capture.landmarks.eye_openness[frame])
+            pictures = {"real": stored.image}
+            for mode in MODES:
+                begin = perf_counter()
+                pictures[mode.name] = render_one(
+                    model,
+                    capture.c2w[frame],
+                    capture.body[frame],
+                    heard if mode.from_speech else tracked,
+                    size,
+                    stored.underlay if mode.real_torso else None,
+                )
+                tallies[mode.name].seconds.append(perf_counter() - begin)
+            panel = side_by_side(pictures)
+            if writer is None:
+                height, width = panel.shape[:2]
+                writer = stack.enter_context(
+                    VideoWriter(video, (width, height), capture.fps, sound, sound_start=float(test[0] / capture.fps))
+                )
+            writer.write(panel)
+            if not capture.valid[frame]:
+                continue  # its pose and face are guesses
+            real_mouth.add(stored.image)
+            box = capture.lips_box[frame] * (size[0] / capture.width)
+            for mode in MODES:
+                tallies[mode.name].add(
+                    pictures[mode.name], stored.image, box, None if isinstance(lpips, str) else lpips
+                )
+    return {name: tally.summary(real_mouth) for name, tally in tallies.items()}
