@@ -13,7 +13,7 @@ from audio_motion.topology import TEMPLATE, eye_openness, fit_similarity
 from audio_motion.tracking.detectors import landmarks_of
 from audio_motion.tracking.geometry import Pinhole, fill_gaps, fill_linear, from_c2w, to_c2w
 from audio_motion.tracking.poses import solve_poses
-from audio_motion.tracking.shape import bundle_adjust, initial_poses, mean_shape
+from audio_motion.tracking.shape import Rigid, bundle_adjust, initial_poses, mean_shape, weak_poses
 
 SHAPE_FRAMES = 240
 """Frames, spread evenly over the clip, that shape and focal length are made from."""
@@ -21,8 +21,11 @@ SHAPE_FRAMES = 240
 RIGID_POINTS = 110
 """Points that poses are made from; more only cost time, a detector's points are far from independent."""
 
-FOCAL_STARTS = (1.2, 2.5, 5.0)
-"""Focal lengths, over the picture's larger side, that the adjustment is started from."""
+RIGID = 0.3
+"""Points with at least this weight in the poses (the largest being 1) count as rigid in the reprojection error."""
+
+DISTANCE_STARTS = (4.0, 7.0, 12.0)
+"""Distances of the camera, in face widths, that the adjustment is started from."""
 
 LANDMARK_SMOOTHING = 0.015
 """Deviation in seconds of the Gaussian along time over landmarks: holds back single-frame jitter at 25 fps, and leaves
@@ -55,7 +58,7 @@ class Track:
     points2d: np.ndarray
     """float32 [T, 68, 2] as detected, pixels; interpolated where not valid."""
     error: float
-    """Mean distance, pixels, between detected and projected rigid points."""
+    """Mean distance, pixels, between detected and projected rigid points (those that count; `RIGID`)."""
     mesh: np.ndarray
     """float32 [M, 3]: the rigid shape of all of the detector's points, head frame."""
     rigid: np.ndarray
@@ -106,13 +109,12 @@ def fit_track(
     picked = _spread(weights, RIGID_POINTS)
 
     centre = (size[0] / 2, size[1] / 2)
-    whole = mean_shape(sampled, weights)
-    face_width = float(np.linalg.norm(np.diff(landmarks_of(whole)[[0, 16]], axis=0)))
+    flat = mean_shape(sampled, weights)
+    face_width = float(np.linalg.norm(np.diff(landmarks_of(flat)[[0, 16]], axis=0)))
     noise = 0.004 * face_width
     results = []
-    for ratio in FOCAL_STARTS:
-        start = initial_poses(sampled, whole, weights, Pinhole(ratio * max(size), *centre))
-        start = replace(start, shape=whole[picked])
+    for distance in DISTANCE_STARTS:
+        _, start = _perspective(sampled, flat, weights, picked, Pinhole(distance * face_width, *centre))
         results.append(bundle_adjust(sampled[:, picked, :2], start, weights[picked], noise, face_width, rounds=5))
     rigid, _ = min(results, key=lambda result: result[1])
     # Points that move against the rest (brows of one person, cheeks of another) are believed less in a second round.
@@ -120,7 +122,8 @@ def fit_track(
     spread = np.median(np.linalg.norm(sampled[:, picked, :2] - rigid.camera.project(in_camera), axis=-1), axis=0)
     noise = max(float(np.median(spread)), 1e-3 * face_width)
     picked_weights = weights[picked] / (1 + (spread / noise) ** 2)
-    rigid, _ = bundle_adjust(sampled[:, picked, :2], rigid, picked_weights, noise, face_width, rounds=8)
+    whole, start = _perspective(sampled, flat, weights, picked, rigid.camera)
+    rigid, _ = bundle_adjust(sampled[:, picked, :2], start, picked_weights, noise, face_width, rounds=8)
 
     shape = _whole_shape(sampled, rigid.rotation, rigid.translation, rigid.camera, whole, face_width)
     shape[picked] = rigid.shape
@@ -181,6 +184,24 @@ def _spread(weights: np.ndarray, count: int) -> np.ndarray:
     return usable[np.unique(np.linspace(0, len(usable) - 1, min(count, len(usable))).astype(int))]
 
 
+def _perspective(
+    meshes: np.ndarray, flat: np.ndarray, weights: np.ndarray, picked: np.ndarray, camera: Pinhole
+) -> tuple[np.ndarray, Rigid]:
+    """Undo what perspective does to a mean shape made as if there were none.
+
+    Returns:
+        The mean shape [M, 3] in the unit of `flat`, and a start for adjusting its `picked` points.
+    """
+    scale, _, centre = weak_poses(meshes, flat, weights)
+    depth = (camera.fl + meshes[..., 2] - centre[:, None, 2]) / scale[:, None]
+    places = np.concatenate(
+        [(meshes[..., :2] - (camera.cx, camera.cy)) * (depth / camera.fl)[..., None], depth[..., None]], axis=-1
+    )
+    whole = mean_shape(places, weights)
+    _, rotation, translation = weak_poses(places, whole, weights)
+    return whole, Rigid(whole[picked], rotation, translation, camera)
+
+
 def _whole_shape(
     meshes: np.ndarray,
     rotation: np.ndarray,
@@ -217,7 +238,8 @@ def _poses(
     face_width: float,
     fps: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    points = np.nan_to_num(np.asarray(meshes[:, picked], np.float32))
+    points = np.asarray(meshes[:, picked], np.float32)
+    points[~valid] = points[valid.argmax()]  # any face: their poses are replaced
     centred = shape[picked] - np.average(shape[picked], axis=0, weights=weights)
     start = initial_poses(points, centred, weights, camera)
     offset = np.average(shape[picked], axis=0, weights=weights)
@@ -290,8 +312,8 @@ def _rigid_error(
     translation: np.ndarray,
     camera: Pinhole,
 ) -> float:
-    """Mean distance in pixels between detected and projected points of weight, each point counting the same."""
-    picked = np.flatnonzero(weights)
+    """Mean distance in pixels between detected and projected rigid points."""
+    picked = np.flatnonzero(weights >= RIGID)
     total, count = 0.0, 0
     for first in range(0, len(valid), 4096):
         chunk = np.flatnonzero(valid[first : first + 4096]) + first

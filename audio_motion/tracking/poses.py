@@ -10,7 +10,8 @@ from audio_motion.tracking.shape import EFFECTIVE_POINTS, moved, pose_jacobian
 
 TURN_ACCELERATION = np.radians(600.0)
 """Typical acceleration of a talking head's rotation, radians / s^2: 5 degrees of nodding at 2 Hz reach
-790 degrees / s^2. The prior is this wide, so that it holds back jitter (which accelerates ten times as hard) and no motion."""
+790 degrees / s^2. The prior is this wide, so that it holds back jitter (which accelerates ten times as hard) and no
+motion."""
 
 SHIFT_ACCELERATION = 8.0
 """The same for position, face widths / s^2."""

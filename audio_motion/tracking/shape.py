@@ -21,9 +21,9 @@ EFFECTIVE_FRAMES = 40.0
 SHAPE_PRIOR = np.array([0.02, 0.02, 0.05])
 """How far (x, y, depth) the detector's own mean shape may be off, as a share of the face's width."""
 
-FOCAL_PRIOR = (2.5, 0.7)
-"""Focal length over the picture's larger side: median and deviation of its logarithm. Head-and-shoulder shots and
-crops of them lie between 1 and 6, and few clips turn enough to tell by themselves."""
+DISTANCE_PRIOR = (7.0, 0.2)
+"""Distance of the camera in face widths: median and deviation of its logarithm; 3.5 is a webcam, 14 a studio. Few clips
+turn enough to tell by themselves, and detectors place points as if every camera were near, so the prior is firm."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def bundle_adjust(
     frames, count = points.shape[:2]
     state, prior_mean = start, start.shape
     prior = np.tile(1 / (SHAPE_PRIOR * face_width) ** 2, count)
-    median_log, deviation = np.log(FOCAL_PRIOR[0] * 2 * max(start.camera.cx, start.camera.cy)), FOCAL_PRIOR[1]
+    deviation = DISTANCE_PRIOR[1]
     strength = weights / weights.sum() * EFFECTIVE_POINTS * min(1.0, EFFECTIVE_FRAMES / frames) / noise**2
     best, best_cost, damping = state, np.inf, 1e-3
     system = None
@@ -109,7 +109,8 @@ def bundle_adjust(
         squared = (residual**2).sum(axis=-1) / (2 * noise) ** 2
         cost = float((strength * 4 * noise**2 * np.log1p(squared)).sum())
         off_shape = (state.shape - prior_mean).ravel()
-        off_focal = np.log(state.camera.fl) - median_log
+        # Distance and focal length go together (what is seen is their ratio), so the prior is one on the latter.
+        off_focal = np.log(np.linalg.norm(state.translation, axis=1).mean() / face_width / DISTANCE_PRIOR[0])
         cost += float((prior * off_shape**2).sum()) + (off_focal / deviation) ** 2
         if cost < best_cost:
             converged = best_cost - cost < 1e-5 * cost
