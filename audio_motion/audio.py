@@ -38,7 +38,7 @@ class AudioInfo:
     """Hz."""
     channels: int
     duration: float
-    """Seconds."""
+    """Seconds, as the file states it; the decoded sound may differ by a codec's padding."""
 
 
 def audio_info(path: Path) -> AudioInfo:

@@ -1,0 +1,1 @@
+"""Speech -> [T, C] features at 50 Hz."""

@@ -1,0 +1,1 @@
+"""Networks of the speech -> motion half, and their parts."""

@@ -1,0 +1,138 @@
+"""What is done to generated motion before a face shows it. Pure functions, each of which may be left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from audio_motion.errors import InputError
+from audio_motion.topology import JAW, MOUTH, eye_openness
+
+_UPPER = [37, 38, 43, 44]
+_LOWER = [41, 40, 47, 46]
+_CLOSING, _SHUT, _REOPENING = 0.08, 0.03, 0.16
+"""Seconds of a blink's phases; human blinks last 0.1 to 0.4 s and open more slowly than they close."""
+_SLOT = 4.0
+"""Mean seconds between blinks."""
+
+
+@dataclass(frozen=True)
+class PostProcess:
+    """Which steps are taken."""
+
+    clamp: bool = True
+    """Keep every coordinate within what the person's own motion covers (1 % to 99 %, and a quarter more)."""
+    smoothing: float = 0.02
+    """Standard deviation of the smoothing along time, seconds; 0 turns it off. At most 0.05."""
+    mouth_amplitude: float | None = None
+    """Enlarge the mouth's motion so many times; by default what validation found when the generator was trained."""
+    silence: bool = True
+    """Ease the mouth to the person's rest shape where there is no sound."""
+    quiet: float = -55.0
+    """Loudness in dB of full scale below which it is silence; speech counts fully from 10 dB above."""
+    blink: bool = True
+    """Blink every 2 to 6 s. Blinks do not follow speech, so they are made here and not learnt."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.smoothing <= 0.05:
+            raise InputError(f"smoothing is {self.smoothing} s; give 0 (off) to 0.05")
+
+
+def clamp(offsets: np.ndarray, low: np.ndarray, high: np.ndarray, slack: float = 0.25) -> np.ndarray:
+    """Limit offsets [T, 68, 3] to [low, high], both [68, 3], widened on each side by `slack` times their distance."""
+    room = slack * (high - low)
+    return np.clip(offsets, low - room, high + room)
+
+
+def smooth(motion: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian smoothing along time, the first axis of [T, ...]; `sigma` in frames, the kernel ends at 3 sigma. The
+    ends are continued with their last value.
+    """
+    reach = int(np.ceil(3 * sigma))
+    if reach == 0:
+        return motion
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    padded = np.pad(motion, [(reach, reach)] + [(0, 0)] * (motion.ndim - 1), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=0)
+    return (windows @ (kernel / kernel.sum())).astype(motion.dtype)
+
+
+def scale_mouth(offsets: np.ndarray, rest: np.ndarray, times: float) -> np.ndarray:
+    """Enlarge mouth and jaw motion about the rest shape: offsets [T, 68, 3], rest [68, 3]."""
+    result = offsets.copy()
+    for part in (JAW, MOUTH):
+        result[:, part] = rest[part] + times * (offsets[:, part] - rest[part])
+    return result
+
+
+def ease_to_rest(offsets: np.ndarray, rest: np.ndarray, speaking: np.ndarray) -> np.ndarray:
+    """Move mouth and jaw to the rest shape where nobody speaks.
+
+    Args:
+        offsets: [T, 68, 3].
+        rest: [68, 3].
+        speaking: [T] from 0 (silence) to 1; see `speaking_from_loudness`.
+    """
+    result = offsets.copy()
+    weight = speaking[:, None, None].astype(offsets.dtype)
+    for part in (JAW, MOUTH):
+        result[:, part] = rest[part] + weight * (offsets[:, part] - rest[part])
+    return result
+
+
+def speaking_from_loudness(loudness: np.ndarray, quiet: float) -> np.ndarray:
+    """Loudness [2T] in dB at 50 Hz -> how much the frames of 25 Hz are speech, [T] in 0 to 1.
+
+    A mouth opens a little before its sound and closes a little after: the loudest moment within 0.1 s counts, and the
+    result is smoothed over about as long. It depends on 8 motion frames to either side.
+    """
+    reach = 5
+    padded = np.pad(loudness, reach, mode="edge")
+    loudest = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=-1)[::2]
+    share = np.clip((loudest - quiet) / 10.0, 0.0, 1.0)
+    return smooth(share * share * (3.0 - 2.0 * share), 1.5)
+
+
+def blink_times(first: float, last: float, seed: int) -> np.ndarray:
+    """When the eyes begin to close, in seconds, within [first, last): float64 [N].
+
+    Each 4 s hold one blink at a random moment of their first half, so that intervals lie between 2 and 6 s. A blink
+    depends on the seed and its own 4 s only: any span gives the same blinks.
+    """
+    slots = range(max(0, int(np.floor(first / _SLOT))), int(np.floor(last / _SLOT)) + 1)
+    times = [_SLOT * k + _SLOT / 2 * np.random.default_rng([seed, k, 0xB11]).random() for k in slots]
+    return np.array([t for t in times if first <= t < last])
+
+
+def blink_closure(times: np.ndarray, seed: int) -> np.ndarray:
+    """How far blinks have closed the eyes at `times` [T] (s, ascending): [T], 0 open to 1 shut.
+
+    A blink closes within 0.08 s, stays for 0.03 s and opens within 0.16 s, with smooth ends.
+    """
+    closure = np.zeros(len(times))
+    if len(times) == 0:
+        return closure
+    for start in blink_times(times[0] - (_CLOSING + _SHUT + _REOPENING), times[-1] + 1e-9, seed):
+        since = times - start
+        share = np.minimum(since / _CLOSING, (_CLOSING + _SHUT + _REOPENING - since) / _REOPENING)
+        share = np.clip(share, 0.0, 1.0)
+        closure = np.maximum(closure, share * share * (3.0 - 2.0 * share))
+    return closure
+
+
+def set_eyes(landmarks: np.ndarray, openness: np.ndarray) -> np.ndarray:
+    """Move the upper lids towards or from the lower ones until the eyes are so far open.
+
+    Args:
+        landmarks: [T, 68, 3].
+        openness: [T, 2], the eye on the image's left first.
+
+    Returns:
+        landmarks [T, 68, 3] with `topology.eye_openness` equal to `openness`.
+    """
+    result = landmarks.copy()
+    ratio = openness / np.maximum(eye_openness(landmarks), 1e-6)
+    per_point = np.repeat(ratio, 2, axis=1)[..., None].astype(landmarks.dtype)
+    result[:, _UPPER] = landmarks[:, _LOWER] + per_point * (landmarks[:, _UPPER] - landmarks[:, _LOWER])
+    return result

@@ -1,0 +1,235 @@
+"""Speech -> motion of a face, in blocks: constant memory, and the same motion whatever the length of the blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from audio_motion.audio import SAMPLE_RATE, stream_audio
+from audio_motion.errors import InputError
+from audio_motion.features import acoustic
+from audio_motion.features.frames import HOP
+from audio_motion.features.prosody import loudness
+from audio_motion.models.checkpoint import TrainedGenerator, load_generator
+from audio_motion.models.generator import FEATURES_PER_MOTION, MOTION_RATE, STRIDE
+from audio_motion.postprocess import (
+    PostProcess,
+    blink_closure,
+    clamp,
+    ease_to_rest,
+    scale_mouth,
+    set_eyes,
+    smooth,
+    speaking_from_loudness,
+)
+from audio_motion.sequence import LandmarkSequence, Producer, Sound
+
+TEMPERATURE = 0.5
+"""Default: standard deviation of the noise that motion is drawn from. 0 is the likeliest motion, 1 the full variety."""
+_MARGIN = 12
+"""Motion frames around a block that post-processing may look at; a multiple of 4."""
+_PER_MOTION = HOP * FEATURES_PER_MOTION
+
+
+@dataclass(frozen=True)
+class MotionChunk:
+    """Some consecutive frames of motion."""
+
+    first: int
+    """Number of the first frame; frame i stands for i / fps seconds."""
+    landmarks: np.ndarray
+    """float32 [n, 68, 3] in the head frame of the generator's person."""
+    eye_openness: np.ndarray
+    """float32 [n, 2], the eye on the image's left first."""
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A trained generator, ready to speak.
+
+    Look-ahead: a frame needs the sound up to `look_ahead` seconds after it (about 2 s with the small model), and
+    frames come in blocks of `block` motion frames.
+    """
+
+    trained: TrainedGenerator
+    post: PostProcess = field(default_factory=PostProcess)
+    block: int = 128
+    """Motion frames (25 Hz) generated at a time, a multiple of 4. Changes memory and latency, never the motion."""
+
+    @staticmethod
+    def load(path: Path, device: str = "cpu", post: PostProcess | None = None) -> Generator:
+        """Read a checkpoint written by training.
+
+        Raises:
+            InputError: it cannot be used.
+        """
+        return Generator(load_generator(path, device), post or PostProcess())
+
+    @property
+    def look_ahead(self) -> float:
+        """Seconds of sound after a frame that it depends on."""
+        return (self.trained.model.context + _MARGIN + 1) / MOTION_RATE
+
+    def stream(
+        self,
+        sound: Path | str | Iterable[np.ndarray],
+        fps: float = 25.0,
+        seed: int = 0,
+        temperature: float = TEMPERATURE,
+    ) -> Iterator[MotionChunk]:
+        """Motion for speech, in constant memory whatever its length.
+
+        Noise belongs to absolute time and every block is generated with its whole receptive field around it: blocks
+        and chunks of any size give the same motion to within 1e-5 of a face width.
+
+        Args:
+            sound: a file, or chunks of float32 mono 16 kHz of any length.
+            fps: frames per second of the result, any.
+            seed: of noise and blinks.
+            temperature: see `TEMPERATURE`.
+
+        Yields:
+            chunks without gaps; all together every frame i with i / fps less than the sound's duration.
+
+        Raises:
+            InputError: the file cannot be used, there is no sound in it, or fps or temperature make no sense.
+        """
+        if not (np.isfinite(fps) and fps > 0):
+            raise InputError(f"fps is {fps}; give a positive number of frames per second")
+        if not (np.isfinite(temperature) and temperature >= 0):
+            raise InputError(f"temperature is {temperature}; give 0 (likeliest motion) to about 1 (full variety)")
+        if seed < 0:
+            raise InputError(f"seed is {seed}; give 0 or a greater whole number")
+        chunks = stream_audio(Path(sound)) if isinstance(sound, str | Path) else sound
+        return self._frames(chunks, fps, seed, temperature)
+
+    def predict(
+        self, sound: Path, fps: float = 25.0, seed: int = 0, temperature: float = TEMPERATURE
+    ) -> LandmarkSequence:
+        """The whole of `stream` on a file as one LandmarkSequence in space "head".
+
+        Raises:
+            InputError: as `stream`.
+        """
+        parts = list(self.stream(sound, fps, seed, temperature))
+        landmarks = np.concatenate([part.landmarks for part in parts])
+        return LandmarkSequence(
+            landmarks=landmarks,
+            fps=float(fps),
+            eye_openness=np.concatenate([part.eye_openness for part in parts]),
+            valid=np.ones(len(landmarks), bool),
+            person=self.trained.face.person,
+            producer=Producer("generator", acoustic.NAME, self.trained.sha256, seed, float(temperature)),
+            sound=Sound.of(Path(sound), SAMPLE_RATE),
+        )
+
+    def _frames(self, chunks: Iterable[np.ndarray], fps: float, seed: int, temperature: float) -> Iterator[MotionChunk]:
+        face, done = self.trained.face, 0
+        for first, offsets, until in self._motion(chunks, seed, temperature):
+            stop = math.ceil(until * Fraction(fps))
+            if stop <= done:
+                continue
+            times = np.arange(done, stop) / fps
+            position = times * MOTION_RATE - first
+            low = np.clip(np.floor(position + 1e-9).astype(int), 0, len(offsets) - 1)
+            high = np.minimum(low + 1, len(offsets) - 1)
+            weight = np.clip(position - low, 0.0, 1.0).astype(np.float32)[:, None, None]
+            landmarks = face.mean + offsets[low] * (1 - weight) + offsets[high] * weight
+            openness = np.repeat(face.eyes[None], len(times), axis=0)
+            if self.post.blink:
+                openness = openness * (1.0 - blink_closure(times, seed))[:, None].astype(np.float32)
+            yield MotionChunk(done, set_eyes(landmarks, openness), openness)
+            done = stop
+
+    def _motion(
+        self, chunks: Iterable[np.ndarray], seed: int, temperature: float
+    ) -> Iterator[tuple[int, np.ndarray, Fraction]]:
+        """Motion at 25 Hz in blocks: first frame's number, offsets [up to block + 1, 68, 3], and the time in seconds
+        up to which the block answers."""
+        around = self.trained.model.context + _MARGIN
+        held, source = _Held(), iter(chunks)
+        first, ended = 0, False
+        while True:
+            end = first + self.block
+            while not ended and held.end < (end + around + STRIDE) * _PER_MOTION:
+                chunk = next(source, None)
+                ended = chunk is None
+                if chunk is not None:
+                    held.add(chunk)
+            if held.end == 0:
+                raise InputError("the speech holds no samples; give a file or chunks with sound in them")
+            final = ended and held.end <= end * _PER_MOTION
+            last = STRIDE * (held.end // (_PER_MOTION * STRIDE) + 1) if ended else None
+            offsets = self._block(held, first, last, seed, temperature)
+            yield first, offsets, Fraction(held.end, SAMPLE_RATE) if final else Fraction(end, MOTION_RATE)
+            if final:
+                return
+            first = end
+            held.forget((first - around - STRIDE) * _PER_MOTION)
+
+    def _block(self, held: _Held, first: int, last: int | None, seed: int, temperature: float) -> np.ndarray:
+        """Post-processed offsets [n, 68, 3] of the motion frames from `first` to `first + block`, both included; not
+        beyond `last`, where the sound (filled up with silence) ends."""
+        around = self.trained.model.context + _MARGIN
+        start, stop = max(0, first - around), first + self.block + around
+        stop = stop if last is None else min(stop, last)
+        edge = acoustic.CONTEXT * HOP
+        samples = held.part(start * _PER_MOTION - edge, stop * _PER_MOTION + edge)
+        inner = slice(acoustic.CONTEXT, -acoustic.CONTEXT)
+        features = acoustic.extract(samples)[inner]
+        loud = loudness(torch.from_numpy(samples))[inner].numpy()
+        noise = temperature * _noise(self.trained.model.config.latent, start // STRIDE, stop // STRIDE, seed)
+        offsets = self.trained.offsets(features, noise)
+        offsets = self._processed(offsets, loud)
+        return offsets[first - start : first - start + self.block + 1]
+
+    def _processed(self, offsets: np.ndarray, loud: np.ndarray) -> np.ndarray:
+        face, post = self.trained.face, self.post
+        times = self.trained.amplitude if post.mouth_amplitude is None else post.mouth_amplitude
+        if times != 1.0:
+            offsets = scale_mouth(offsets, face.rest, times)
+        if post.clamp:
+            offsets = clamp(offsets, face.low, face.high)
+        if post.silence:
+            offsets = ease_to_rest(offsets, face.rest, speaking_from_loudness(loud, post.quiet))
+        return smooth(offsets, post.smoothing * MOTION_RATE)
+
+
+class _Held:
+    """The part of a stream of sound that is still needed."""
+
+    def __init__(self) -> None:
+        self.begin = 0
+        self._samples = np.zeros(0, np.float32)
+
+    @property
+    def end(self) -> int:
+        return self.begin + len(self._samples)
+
+    def add(self, chunk: np.ndarray) -> None:
+        self._samples = np.concatenate([self._samples, np.asarray(chunk, np.float32)])
+
+    def forget(self, before: int) -> None:
+        """Drop the samples before that index."""
+        drop = max(0, before - self.begin)
+        self._samples = self._samples[drop:]
+        self.begin += drop
+
+    def part(self, start: int, stop: int) -> np.ndarray:
+        """float32 [stop - start]; zeros before time 0 and beyond the end."""
+        inside = self._samples[max(0, start - self.begin) : max(0, stop - self.begin)]
+        before = max(0, -start)
+        return np.pad(inside, (before, stop - start - before - len(inside)))
+
+
+def _noise(channels: int, start: int, stop: int, seed: int) -> torch.Tensor:
+    """Standard normal noise [channels, stop - start] of the latents with those numbers; each depends on the seed and
+    its own number only."""
+    columns = [np.random.default_rng([seed, number, 0x5EED]).standard_normal(channels) for number in range(start, stop)]
+    return torch.from_numpy(np.stack(columns, axis=1).astype(np.float32))

@@ -1,0 +1,61 @@
+"""A training run that goes on where it stopped: everything it needs in one safetensors file, no pickle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from audio_motion.files import written_whole
+
+
+def save_state(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor], info: dict
+) -> None:
+    """Write weights, best weights and the optimizer's moments; `info` (JSON: step and so on) beside them."""
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"best.{name}": value for name, value in best.items()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+    with written_whole(path) as temporary:
+        save_file(
+            {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
+            temporary,
+            {"info": json.dumps(info)},
+        )
+
+
+def load_state(
+    path: Path, fingerprint: str, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[dict[str, Tensor], dict] | None:
+    """Restore what `save_state` wrote into `model` and `optimizer`.
+
+    Returns:
+        the best weights and `info`; None where there is no such file, or it belongs to another run (another
+        `info["fingerprint"]`) or is damaged: then nothing has been changed.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            info = json.loads(file.metadata()["info"])
+            if info["fingerprint"] != fingerprint:
+                return None
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        return None
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+
+    model.load_state_dict(part("model."))
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in part("optimizer.").items():
+        index, key = name.split(".", 1)
+        moments.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    return part("best."), info
