@@ -21,11 +21,9 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "process": Command("geneface_ns.capture", "ProcessConfig", "turn a talking video into a capture directory"),
+    "process": Command("geneface_ns.capture.config", "ProcessConfig", "turn a talking video into a capture directory"),
     "render": Command("geneface_ns.render", "RenderConfig", "let a trained head say something, as a video with sound"),
-    "evaluate": Command(
-        "geneface_ns.evaluation.evaluate", "EvaluateConfig", "measure a trained head on its test split"
-    ),
+    "evaluate": Command("geneface_ns.evaluation.command", "EvaluateConfig", "measure a trained head on its test split"),
     "demo": Command("geneface_ns.demo", "DemoConfig", "make a person, train on it, let it speak: out/demo.mp4"),
 }
 

@@ -75,5 +75,4 @@ def load_trained(config_path: Path) -> Trained:
     except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{config_path.parent}: its checkpoint cannot be loaded ({reason}); train again") from error
-    capture = load_capture(Path(pipeline.datamanager.config.dataparser.data))
-    return Trained(pipeline.model, capture, step)  # type: ignore[arg-type]
+    return Trained(pipeline.model, load_capture(pipeline.datamanager.get_datapath()), step)  # type: ignore[arg-type]

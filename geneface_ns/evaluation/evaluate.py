@@ -1,8 +1,7 @@
-"""`geneface evaluate`: a trained head on the test split of its capture, in three modes, against the real frames."""
+"""A trained head on the test split of its capture, in three modes, against the real frames."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,8 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from audio_motion.errors import InputError
-from audio_motion.files import written_whole
 from audio_motion.topology import face_width
 from geneface_ns.data.capture import Capture
 from geneface_ns.data.frames import FrameStore
@@ -21,7 +18,9 @@ from geneface_ns.drive import HeadRenderer, MotionFrame, held, render_one
 from geneface_ns.evaluation import metrics
 from geneface_ns.evaluation.mouth import MouthTracker
 from geneface_ns.evaluation.panels import side_by_side
-from geneface_ns.evaluation.perceptual import Perceptual, make_perceptual
+from geneface_ns.evaluation.perceptual import Perceptual
+from geneface_ns.progress import shown
+from geneface_ns.video import VideoWriter
 
 
 class Mode(NamedTuple):
@@ -87,61 +86,6 @@ class Tally:
         return {**known, "frames": len(self.psnr), "frames_with_face": int(seen.sum())}
 
 
-@dataclass
-class EvaluateConfig:
-    """Measure a trained head on the test split of its capture, and show it beside the real person."""
-
-    load_config: Path
-    """The config.yml that `ns-train geneface` wrote."""
-    output: Path | None = None
-    """Folder for evaluation.json and side_by_side.mp4. Default: evaluation/ beside the config."""
-    generator: Path | None = None
-    """What turns speech into motion (.safetensors). Default: the capture's own, fitted now if there is none."""
-    seed: int = 0
-    """Of the generator."""
-    temperature: float = 1.0
-    """How lively the generator is; 0 is the most likely motion."""
-
-    def main(self) -> None:
-        """Evaluate, print the table, write the files.
-
-        Raises:
-            InputError: the training or its capture cannot be used, or there is no test split.
-        """
-        from geneface_ns.evaluation.table import show
-        from geneface_ns.loading import load_trained
-        from geneface_ns.speech import motion_of_speech, own_generator
-
-        trained = load_trained(self.load_config)
-        capture = trained.capture
-        test = np.flatnonzero(~capture.is_train)
-        if len(test) == 0:
-            raise InputError(f"{capture.folder}: has no test frames; run `geneface process` again")
-        generator = self.generator or own_generator(capture)
-        start = float(test[0] / capture.fps)
-        speech = motion_of_speech(
-            capture.folder / "audio.wav", generator, capture, self.seed, self.temperature, start=start
-        )
-        folder = self.output or Path(self.load_config).parent / "evaluation"
-        lpips = make_perceptual()
-        modes = evaluate(
-            trained.model, capture, test, speech, trained.model.image_size, lpips, folder / "side_by_side.mp4"
-        )
-        report = {
-            "schema_version": 1,
-            "capture": str(capture.folder),
-            "step": trained.step,
-            "size": trained.model.image_size,
-            "test_frames": [int(test[0]), int(test[-1])],
-            "lpips": lpips if isinstance(lpips, str) else "AlexNet",
-            "modes": {mode.name: {"what": mode.what, **modes[mode.name]} for mode in MODES},
-        }
-        with written_whole(folder / "evaluation.json") as temporary:
-            temporary.write_text(json.dumps(report, indent=1) + "\n")
-        show(report)
-        print(f"{folder / 'evaluation.json'}, {folder / 'side_by_side.mp4'}")
-
-
 def evaluate(
     model: HeadRenderer,
     capture: Capture,
@@ -162,9 +106,6 @@ def evaluate(
     Returns:
         For each mode's name its figures (`Tally.summary`).
     """
-    from geneface_ns.progress import shown
-    from geneface_ns.video import VideoWriter
-
     store = FrameStore(capture, round(capture.width / size[0]))
     tallies = {mode.name: Tally() for mode in MODES}
     real_mouth = MouthTracker()

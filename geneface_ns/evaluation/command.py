@@ -1,0 +1,71 @@
+"""`geneface evaluate`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from audio_motion.errors import InputError
+from audio_motion.files import written_whole
+
+
+@dataclass
+class EvaluateConfig:
+    """Measure a trained head on the test split of its capture, and show it beside the real person."""
+
+    load_config: Path
+    """The config.yml that `ns-train geneface` wrote."""
+    output: Path | None = None
+    """Folder for evaluation.json and side_by_side.mp4. Default: evaluation/ beside the config."""
+    generator: Path | None = None
+    """What turns speech into motion (.safetensors). Default: the capture's own, fitted now if there is none."""
+    seed: int = 0
+    """Of the generator."""
+    temperature: float = 0.5
+    """How lively the generator is: 0 is the likeliest motion, 1 the full variety."""
+
+    def main(self) -> None:
+        """Evaluate, print the table, write the files.
+
+        Raises:
+            InputError: the training or its capture cannot be used, or there is no test split.
+        """
+        from geneface_ns.loading import check_config, load_trained
+
+        check_config(self.load_config)
+        import numpy as np
+
+        from geneface_ns.evaluation.evaluate import MODES, evaluate
+        from geneface_ns.evaluation.perceptual import make_perceptual
+        from geneface_ns.evaluation.table import show
+        from geneface_ns.speech import motion_of_speech, own_generator
+
+        trained = load_trained(self.load_config)
+        capture = trained.capture
+        test = np.flatnonzero(~capture.is_train)
+        if len(test) == 0:
+            raise InputError(f"{capture.folder}: has no test frames; run `geneface process` again")
+        generator = self.generator or own_generator(capture)
+        start = float(test[0] / capture.fps)
+        speech = motion_of_speech(
+            capture.folder / "audio.wav", generator, capture, self.seed, self.temperature, start=start
+        )
+        folder = self.output or Path(self.load_config).parent / "evaluation"
+        lpips = make_perceptual()
+        modes = evaluate(
+            trained.model, capture, test, speech, trained.model.image_size, lpips, folder / "side_by_side.mp4"
+        )
+        report = {
+            "schema_version": 1,
+            "capture": str(capture.folder),
+            "step": trained.step,
+            "size": trained.model.image_size,
+            "test_frames": [int(test[0]), int(test[-1])],
+            "lpips": lpips if isinstance(lpips, str) else "AlexNet",
+            "modes": {mode.name: {"what": mode.what, **modes[mode.name]} for mode in MODES},
+        }
+        with written_whole(folder / "evaluation.json") as temporary:
+            temporary.write_text(json.dumps(report, indent=1) + "\n")
+        show(report)
+        print(f"{folder / 'evaluation.json'}, {folder / 'side_by_side.mp4'}")
