@@ -103,7 +103,7 @@ def torso(person: Identity, scale: float) -> tuple[np.ndarray, np.ndarray]:
             front *= 1 - 0.7 * holes[..., None]
     alpha = body * (1 - opening)
     rear = np.array(person.shirt) * (0.42 - 0.12 * (ax / 0.13))[..., None] * np.ones_like(y)[..., None]
-    rear_alpha = opening * _smooth(y - 0.272 - 0.12 * ax**2, -soft, soft)
+    rear_alpha = opening * _smooth(y - 0.287 - 0.02 * ax, -soft, soft)
     layers = []
     for rgb, a in ((front, alpha), (rear, rear_alpha)):
         rgb = np.clip(rgb, 0, 1) * a[..., None]

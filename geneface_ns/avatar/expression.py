@@ -1,4 +1,4 @@
-"""How the skin of the face moves: jaw, lips, lids, brows. Closures are exact: the paired edges meet in the same points."""
+"""How the skin of the face moves: jaw, lips, lids, brows. Closures are exact: paired edges meet in the same points."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class FaceRig:
             np.abs(x), [0, half], [(TEMPLATE[62, 1] + TEMPLATE[66, 1]) / 2, corner[1]]
         )  # height of the line between the lips
         inside = np.clip(np.abs(x) / (half * 1.02), 0, 1)
-        arc = np.sqrt(1 - inside**2)
+        arc = (1 - inside**2) ** 0.75
         at_corner = 0.36
         soft = 0.05 + 0.9 * np.clip(np.abs(x) - half, 0, 1)
         outside = at_corner + (1 - at_corner) * _smooth((line - y) / (soft + 0.12))

@@ -1,4 +1,4 @@
-"""The whole head as one triangle mesh: skin, eyes, mouth interior, ears, hair, neck; its vertices for any expression."""
+"""The whole head as one triangle mesh: skin, eyes, mouth interior, ears, hair, neck; its vertices for any face."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Head:
             u = np.linspace(0, 1, len(ring))
             return paint.tile_uv(paint.MOUTH, np.stack([np.tile(u, count // len(ring)), np.linspace(0, 1, count)], 1))
 
-        self._follow("mouth", ring, rows, flesh, [0.85, 0.65, 0.40, 0.16, 0.06, 0.03])
+        self._follow("mouth", ring, rows, flesh, [0.85, 0.65, 0.45, 0.28, 0.18, 0.12])
         teeth = []
         for y0, y1, z0 in ((-0.115, -0.197, 0.440), (-0.285, -0.208, 0.428)):
             u, v = _mesh(np.linspace(-1, 1, 25), np.linspace(0, 1, 5))
@@ -128,7 +128,7 @@ class Head:
         self.lower_teeth = teeth[1]
         turn, rise = _mesh(np.linspace(0, 2 * np.pi, 24, endpoint=False), np.linspace(-1.5, 1.5, 12))
         ball = np.stack([np.cos(rise) * np.sin(turn), np.sin(rise), np.cos(rise) * np.cos(turn)], 1)
-        tongue = np.array([0, -0.262, 0.29]) + ball * [0.085, 0.032, 0.125]
+        tongue = np.array([0, -0.250, 0.30]) + ball * [0.085, 0.032, 0.125]
         unit = np.stack([turn / 2 / np.pi, rise / 3 + 0.5], 1)
         shade = 0.25 + 0.65 * np.clip(ball[:, 2], 0, 1)
         self.tongue = self._add("mouth", tongue, paint.tile_uv(paint.MOUTH, unit), _grid_triangles(12, 24, True), shade)
@@ -203,11 +203,10 @@ class Head:
         angle, v = _mesh(np.linspace(-1, 1, 72), np.linspace(0, 1, 20))
         psi = angle * np.deg2rad(118)
         ripple = sum(np.sin(angle * k + rng.uniform(0, 6)) for k in (11, 17, 29)) * 0.012 * (0.3 + v)
-        bell = 1 + 0.10 * np.sin(np.pi * v * 0.9) - 0.14 * v**3
+        bell = 0.84 + 0.16 * np.clip(v / 0.3, 0, 1) ** 0.7 + 0.08 * np.sin(np.pi * v * 0.9) - 0.14 * v**3
         radius = (0.575 * person.face_width + 0.5 * person.hair_volume) * bell + ripple
         y = 0.62 + (end - 0.62) * v + 0.03 * np.sin(angle * 23) * v
         points = np.stack([radius * np.sin(psi), y, -0.2 - 1.1 * radius * np.cos(psi)], 1)
-        points[:, :] *= np.where(v[:, None] < 0.12, [0.93, 1, 1], 1)
         unit = np.stack([angle * 0.5 + 0.5, 0.15 + 0.8 * v], 1)
         front = np.clip((np.abs(angle) - 0.55) / 0.3, 0, 1)
         shade = (0.35 + 0.55 * front) * (1 - 0.25 * v)
@@ -234,7 +233,7 @@ class Head:
         p[self.skin] = skin
         for part, ids, offset in self._followers:
             p[part] = skin[ids] + offset
-        angle = np.float64(JAW_ANGLE * e.jaw)
+        angle = np.asarray(JAW_ANGLE * e.jaw)
         p[self.lower_teeth] = jaw_turned(p[self.lower_teeth], angle)
         tongue = p[self.tongue] + np.array([0, 0.055, 0.03]) * e.tongue
         p[self.tongue] = jaw_turned(tongue, angle * (1 - 0.5 * e.tongue))

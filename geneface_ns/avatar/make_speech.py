@@ -2,9 +2,9 @@
 
     python -m geneface_ns.avatar.make_speech
 
-English is spoken by flite's voices slt and rms (flite and these voices: Carnegie Mellon University, BSD-like licence; the
-sound may be used freely), German by espeak-ng (a GPL-3 program; what it speaks is not a derivative of it). Phoneme times
-come from the synthesizers themselves, from the same run that made the sound.
+English is spoken by flite's voices slt and rms (flite and these voices: Carnegie Mellon University, BSD-like licence,
+free to use), German by espeak-ng (a GPL-3 program; what it speaks is not a derivative of it). Phoneme times come from
+the synthesizers themselves, from the same run that made the sound.
 """
 
 from __future__ import annotations

@@ -64,6 +64,9 @@ for _shapes, _names in {
     for _name in _names.split():
         _PHONES[_name] = _shapes
 
+Phones = Sequence[tuple[str, float, float]]
+"""(name, start, end), seconds, in order."""
+
 BILABIALS = frozenset("pbm")
 
 
@@ -96,9 +99,7 @@ def shapes_of(phone: str) -> tuple[str, ...]:
     return _PHONES[phone]
 
 
-def _mouth(
-    phones: Sequence[tuple[str, float, float]], times: np.ndarray, fps: float, style: Style
-) -> dict[str, np.ndarray]:
+def _mouth(phones: Phones, times: np.ndarray, fps: float, style: Style) -> dict[str, np.ndarray]:
     """Channels [T] at `times`."""
     grid = np.arange(-0.5, max(times[-1], phones[-1][2]) + 0.5, 1 / _GRID)
     targets = np.tile(np.array(_SHAPES["rest"]), (len(grid), 1))
@@ -159,7 +160,7 @@ def _blinks(rng: np.random.Generator, times: np.ndarray, rate: float) -> np.ndar
     return amount * amount * (3 - 2 * amount)
 
 
-def motion(phones: Sequence[tuple[str, float, float]], style: Style, frames: int, fps: float) -> Motion:
+def motion(phones: Phones, style: Style, frames: int, fps: float) -> Motion:
     """The motion of `frames` frames; frame i stands for the time i / fps."""
     times = np.arange(frames) / fps
     rng = np.random.default_rng([style.seed, 8])

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from audio_motion.topology import TEMPLATE
 from geneface_ns.avatar.identity import Identity
-from geneface_ns.avatar.surface import EYE_CURVES, OUTER_LIP_CURVES, _between, _curve, chart
+from geneface_ns.avatar.surface import EYE_CURVES, LIP_CURVES, OUTER_LIP_CURVES, _between, _curve, chart
 
 ATLAS = (1536, 1024)
 """Rows, columns."""
@@ -83,7 +83,7 @@ def _skin(person: Identity, rng: np.random.Generator) -> np.ndarray:
     picture = _mix(picture, red, 0.55 * _spot(0.28, 0.03, 0.37, 0.24, 0.20))
     picture = _mix(picture, red, 0.40 * _spot(0.0, 0.03, 0.60, 0.14, 0.10))
     picture = _mix(picture, red, 0.25 * _spot(0.0, -0.42, 0.47, 0.20, 0.12))
-    picture = _mix(picture, skin * [0.80, 0.74, 0.76], 0.55 * _spot(0.21, 0.20, 0.375, 0.14, 0.045))
+    picture = _mix(picture, skin * [0.80, 0.74, 0.76], 0.45 * _spot(0.21, 0.20, 0.375, 0.14, 0.045))
     picture = _mix(picture, skin * [0.80, 0.72, 0.70], 0.60 * _spot(0.20, 0.305, 0.39, 0.15, 0.045))
     picture = _mix(picture, skin * [0.70, 0.60, 0.60], 0.40 * _spot(0.11, 0.25, 0.39, 0.05, 0.06))
     picture = _mix(picture, skin * [0.74, 0.66, 0.64], 0.50 * _spot(0.0, -0.305, 0.455, 0.13, 0.035))
@@ -112,6 +112,8 @@ def _skin(person: Identity, rng: np.random.Generator) -> np.ndarray:
     red = np.clip(skin * 0.45 + np.array([0.72, 0.33, 0.34]) * 0.5, 0, 1) * (0.72 + 0.28 * skin[0])
     wrinkles = 1 + 0.06 * noise(rng, shape, (9, 1.2))
     picture = picture + (red * wrinkles[..., None] - picture) * (0.85 * lips)[..., None]
+    for inner in LIP_CURVES:
+        picture = _mix(picture, red * [0.55, 0.40, 0.42], 0.7 * _line(_curve(marks[inner], 8), 5, 2.0))
     # brows: a tapering band of hairs
     for ids in ([17, 18, 19, 20, 21], [22, 23, 24, 25, 26]):
         line = _curve(marks[ids], 8) - [0, 0.012]
@@ -120,11 +122,11 @@ def _skin(person: Identity, rng: np.random.Generator) -> np.ndarray:
         thick = 0.034 * person.brow_thickness * np.clip(taper, 0.15, 1)[:, None] * [0, 1]
         band = _area(np.concatenate([line + thick, (line - thick)[::-1]]), 3.0)
         hairs = np.clip(0.85 + 0.35 * noise(rng, shape, (4, 1.1)), 0, 1)
-        picture = _mix(picture, np.array(person.hair) * 0.72, 0.92 * band * hairs)
+        picture = _mix(picture, np.array(person.hair) * 0.72 * [1.0, 0.95, 0.9], 0.85 * band * hairs)
     # lash lines and creases of the lids
     for upper, lower in EYE_CURVES:
         top, bottom = _curve(marks[upper], 8), _curve(marks[lower], 8)
-        picture = _mix(picture, [0.10, 0.07, 0.06], 1.1 * _line(top + [0, 0.004], 6.5, 1.2))
+        picture = _mix(picture, [0.10, 0.07, 0.06], 1.1 * _line(top + np.array([0, 0.004]), 6.5, 1.2))
         picture = _mix(picture, skin * [0.45, 0.33, 0.30], 0.8 * _line(bottom - [0, 0.003], 3, 1.2))
         arch = np.sin(np.linspace(0, np.pi, len(top)))[:, None] * [0, 0.028] + [0, 0.022]
         picture = _mix(picture, skin * [0.60, 0.48, 0.44], 0.6 * _line(top + arch, 3, 1.8))
@@ -137,8 +139,8 @@ def _hair(person: Identity, rng: np.random.Generator) -> tuple[np.ndarray, np.nd
     strands = 0.17 * noise(rng, shape, (40, 1.0)) + 0.12 * noise(rng, shape, (60, 4)) + 0.05 * noise(rng, shape, 2)
     picture = np.array(person.hair) * (1 + strands[..., None])
     depth = np.linspace(0, 1, shape[0])[:, None]
-    fray = 0.035 + 0.022 * noise(rng, shape, (8, 1.4))
-    return picture, (depth > fray).astype(np.float64)
+    fray = 0.035 + 0.016 * noise(rng, shape, (8, 1.2)) + 0.012 * noise(rng, shape, (20, 4))
+    return picture, np.clip(0.5 + (depth - fray) * 15, 0, 1)
 
 
 def _eye(person: Identity, rng: np.random.Generator) -> np.ndarray:
@@ -148,7 +150,7 @@ def _eye(person: Identity, rng: np.random.Generator) -> np.ndarray:
     u, v = np.meshgrid(axis, axis)
     angle = np.hypot(u, v) * 60
     turn = np.arctan2(v, u)
-    white = np.ones((side, side, 3)) * [0.90, 0.87, 0.85]
+    white = np.ones((side, side, 3)) * [0.80, 0.77, 0.76]
     white = _mix(white, [0.82, 0.55, 0.50], np.clip((angle - 38) / 30, 0, 0.8))
     rays = 1 + 0.22 * np.sin(turn * 31 + 2 * np.sin(turn * 7)) + 0.1 * noise(rng, (side, side), 2)
     iris = np.array(person.iris) * rays[..., None] * (0.8 + 0.5 * np.clip(angle / 22, 0, 1))[..., None]

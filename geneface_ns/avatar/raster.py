@@ -50,10 +50,13 @@ def _cover(points: np.ndarray, triangles: np.ndarray, size: tuple[int, int]):
     rx, rest = gx[owner], gy[owner] * (row + 0.5)[:, None] + g0[owner]
     with np.errstate(divide="ignore", invalid="ignore"):
         root = -rest / rx
-    low = np.where(rx > 0, root, np.where((rx == 0) & (rest < 0), np.inf, -np.inf)).max(1)
-    high = np.where(rx < 0, root, np.inf).min(1)
-    first = np.clip(np.ceil(np.maximum(low, -1) - 0.5), 0, width).astype(np.int64)
-    last = np.clip(np.floor(np.minimum(high, width + 1) - 0.5) + 1, 0, width).astype(np.int64)
+    low, high = np.full(len(row), -1.0), np.full(len(row), width + 1.0)
+    for k in range(3):
+        low = np.where(rx[:, k] > 0, np.maximum(low, root[:, k]), low)
+        high = np.where(rx[:, k] < 0, np.minimum(high, root[:, k]), high)
+        high[(rx[:, k] == 0) & (rest[:, k] < 0)] = -1
+    first = np.clip(np.ceil(low - 0.5), 0, width).astype(np.int64)
+    last = np.clip(np.floor(high - 0.5) + 1, 0, width).astype(np.int64)
     span, step = _repeat_ranges(np.maximum(last - first, 0))
     column = first[span] + step
     triangle = owner[span]
@@ -73,7 +76,8 @@ def rasterize(points, depth, triangles, size, keep=None) -> Fragments:
     if keep is not None:
         solid = keep(triangle, weights)
         triangle, pixel, weights = triangle[solid], pixel[solid], weights[solid]
-    z = (np.asarray(depth, np.float32)[triangles[triangle]] * weights).sum(1)
+    at = np.asarray(depth, np.float32)
+    z = sum(at[triangles[triangle, k]] * weights[:, k] for k in range(3))
     nearest = np.full(size[0] * size[1], np.inf, np.float32)
     np.minimum.at(nearest, pixel, z)
     front = np.flatnonzero(z == nearest[pixel])

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 from geneface_ns.avatar import backdrop, paint
 from geneface_ns.avatar.expression import Expression
@@ -22,7 +24,7 @@ BACKGROUND, HEAD, TORSO = 0, 1, 2
 
 _KEY = np.array([-0.45, 0.55, 0.70]) / np.linalg.norm([-0.45, 0.55, 0.70])
 _FILL = np.array([0.75, 0.10, 0.65]) / np.linalg.norm([0.75, 0.10, 0.65])
-_HALFWAY = (_KEY + [0, 0, 1]) / np.linalg.norm(_KEY + [0, 0, 1])
+_HALFWAY = (_KEY + np.array([0, 0, 1])) / np.linalg.norm(_KEY + np.array([0, 0, 1]))
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def head_to_world(angles: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 
 def body_affine(camera: Camera, turn: float, scale: float, shift: np.ndarray) -> np.ndarray:
-    """[2, 3] px: the torso at rest -> turned (radians), scaled and moved (shorter sides) about the image's lower middle."""
+    """[2, 3] px: the torso at rest -> turned (radians), scaled, moved (shorter sides) about the lower middle."""
     pivot = np.array([camera.width / 2, camera.height / 2 + 0.5 * camera.side])
     c, s = np.cos(turn) * scale, np.sin(turn) * scale
     linear = np.array([[c, -s], [s, c]])
@@ -95,7 +97,9 @@ class Renderer:
         self.camera = camera
         self.head = Head(person)
         self._fine = Camera(camera.width * OVERSAMPLING, camera.height * OVERSAMPLING)
-        self._atlas = paint.atlas(person)
+        sheet = torch.from_numpy(paint.atlas(person)).permute(2, 0, 1)[None]
+        self._colours, self._opacity = sheet[:, :3].contiguous(), sheet[:, 3:].contiguous()
+        self._uv = self.head.uv
         self._wall = backdrop.wall(person, (self._fine.width, self._fine.height))
         layers = backdrop.torso(person, self._fine.side)
         self._torso = np.concatenate(layers, -1)
@@ -105,18 +109,12 @@ class Renderer:
         """The scene without the person, uint8 [H, W, 3]."""
         return _to_uint8(_shrink(self._wall))
 
-    def _texels(self, triangle: np.ndarray, weights: np.ndarray, corners: np.ndarray) -> np.ndarray:
-        """Bilinear lookup in the atlas: float32 [N, 4]."""
-        uv = (self.head.uv[corners] * weights[..., None]).sum(1) - 0.5
-        base = np.floor(uv).astype(np.int64)
-        part = (uv - base).astype(np.float32)
-        rows, columns = self._atlas.shape[:2]
-        c0, r0 = np.clip(base[:, 0], 0, columns - 2), np.clip(base[:, 1], 0, rows - 2)
-        flat, at = self._atlas.reshape(-1, 4), r0 * columns + c0
-        fx, fy = part[:, :1], part[:, 1:]
-        upper = flat[at] * (1 - fx) + flat[at + 1] * fx
-        lower = flat[at + columns] * (1 - fx) + flat[at + columns + 1] * fx
-        return upper * (1 - fy) + lower * fy
+    def _texels(self, sheet: torch.Tensor, weights: np.ndarray, corners: np.ndarray) -> np.ndarray:
+        """Bilinear lookup in a sheet [1, C, rows, columns] of the atlas: float32 [N, C]."""
+        rows, columns = sheet.shape[2:]
+        unit = _blend(self._uv, corners, weights) * np.array([2 / columns, 2 / rows], np.float32) - 1
+        grid = torch.from_numpy(unit)[None, None]
+        return F.grid_sample(sheet, grid, align_corners=False)[0, :, 0].T.numpy()
 
     def _opaque(self, chosen: np.ndarray):
         """For the rasteriser: drops the frayed parts of the hairline."""
@@ -126,23 +124,19 @@ class Renderer:
         def keep(triangle: np.ndarray, weights: np.ndarray) -> np.ndarray:
             solid = np.ones(len(triangle), bool)
             test = np.flatnonzero(hair[triangle])
-            uv = (self.head.uv[corners[triangle[test]]] * weights[test][..., None]).sum(1).astype(int)
-            solid[test] = self._atlas[uv[:, 1], uv[:, 0], 3] > 0.5
+            solid[test] = self._texels(self._opacity, weights[test], corners[triangle[test]])[:, 0] > 0.5
             return solid
 
         return keep
 
     def _warped_torso(self, body: np.ndarray) -> tuple[int, np.ndarray]:
         """The torso layers moved by `body` (px of the final picture): (first row, float32 [rows, W, 8])."""
-        import torch
-        import torch.nn.functional as F
-
         fine, k = self._fine, OVERSAMPLING
         first = int(fine.height / 2 + backdrop.CANVAS[1] * fine.side)
         inverse = np.linalg.inv(np.vstack([body, [0, 0, 1]]))[:2]
         # fine pixel -> final pixel -> at rest -> canvas in [-1, 1]
         to_final = np.diag([1 / k, 1 / k, 1])
-        left, top, right, bottom = backdrop.CANVAS
+        left, top = backdrop.CANVAS[:2]
         w, h = self._torso.shape[1] / fine.side, self._torso.shape[0] / fine.side
         rest = np.vstack([inverse @ to_final, [0, 0, 1]])
         unit = np.array(
@@ -196,12 +190,12 @@ class Renderer:
         corners = triangles[seen.triangle]
         material = head.material[chosen[seen.triangle]]
 
-        colour = self._texels(seen.triangle, seen.weights, corners)[:, :3]
+        colour = self._texels(self._colours, seen.weights, corners)
         turned = normals @ pose[:3, :3].T.astype(np.float32)
         packed = np.concatenate([turned, head.shade[:, None]], 1)
-        values = (packed[corners] * seen.weights[..., None]).sum(1)
+        values = _blend(packed, corners, seen.weights)
         normal, shade = values[:, :3], values[:, 3]
-        normal = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
+        normal = normal / np.sqrt(np.maximum(np.einsum("nk,nk->n", normal, normal), 1e-12))[:, None]
         flipped = (normal[:, 2] < 0) & head.two_sided[chosen[seen.triangle]]
         normal[flipped] *= -1
         key = np.clip((normal @ _KEY + 0.25) / 1.25, 0, 1)
@@ -227,12 +221,22 @@ class Renderer:
         is_torso = np.zeros_like(is_head)
         is_torso[first:] = np.maximum(cover[..., 0], rear[..., 3] * (1 - is_head[first:]))
         is_head[first:] *= 1 - cover[..., 0]
-        shares = _shrink(np.stack([1 - is_head - is_torso, is_head, is_torso], -1))
-        return Rendered(_to_uint8(_shrink(picture)), shares.argmax(-1).astype(np.uint8))
+        head_share, torso_share = _shrink(is_head), _shrink(is_torso)
+        labels = np.where(torso_share > head_share, TORSO, HEAD).astype(np.uint8)
+        labels[1 - head_share - torso_share >= np.maximum(head_share, torso_share)] = BACKGROUND
+        return Rendered(_to_uint8(_shrink(picture)), labels)
+
+
+def _blend(values: np.ndarray, corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Values [V, C] at corners [N, 3], mixed by weights [N, 3]: [N, C]."""
+    total = values[corners[:, 0]] * weights[:, :1]
+    total += values[corners[:, 1]] * weights[:, 1:2]
+    total += values[corners[:, 2]] * weights[:, 2:]
+    return total
 
 
 def _shrink(picture: np.ndarray) -> np.ndarray:
-    """Average over OVERSAMPLING x OVERSAMPLING blocks, [H, W, C]."""
+    """Average over OVERSAMPLING x OVERSAMPLING blocks, [H, W, ...]."""
     k = OVERSAMPLING
     total = picture[0::k, 0::k].copy()
     for dy in range(k):

@@ -1,8 +1,8 @@
 """The skin of the head: a smooth surface through the 68 landmarks, as a mesh with holes at the eyes and the mouth.
 
-Everything is laid out once in a flat chart of the head, u = polar angle around the face's axis times the direction in the
-frontal view, seen from `CENTRE`. A thin-plate spline from the chart to space passes through the landmarks and through a
-few points of ours (forehead, cheeks, skull), so that every person has the same mesh topology and chart.
+Everything is laid out once in a flat chart of the head: seen from `CENTRE`, the polar angle around the face's axis
+times the direction in the frontal view. A thin-plate spline from the chart to space passes through the landmarks and
+through a few points of ours (forehead, cheeks, skull), so that all persons share the mesh's topology and the chart.
 """
 
 from __future__ import annotations
