@@ -41,7 +41,11 @@ class DemoConfig:
         steps: list[tuple[str, Path, Callable[[], None]]] = [
             ("the person's clip", clip, lambda: make_clip(clip)),
             ("speech it never heard", speech, lambda: make_speech(speech)),
-            ("geneface process", capture / "report.json", lambda: geneface("process", clip, capture)),
+            (
+                "geneface process",
+                capture / "report.json",
+                lambda: geneface("process", clip, capture, "--person", "avatar"),
+            ),
             ("ns-train geneface", training / LAST_CHECKPOINT, lambda: train(capture, out / "training")),
             ("geneface render", video, lambda: render(training / "config.yml", speech, video)),
         ]

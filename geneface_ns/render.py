@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +84,7 @@ class RenderConfig:
             assert duration is not None
             generator = self.generator or own_generator(capture)
             motion = motion_of_speech(sound, generator, capture, self.seed, self.temperature)
-            total = round(duration * capture.fps)
+            total = math.ceil(round(duration * capture.fps, 6))
         frames = drive(model, trajectory, motion, capture.fps, model.image_size)
         with VideoWriter(self.output, model.image_size, capture.fps, sound, self.crf) as writer:
             for frame in shown(frames, total, "render"):

@@ -78,6 +78,7 @@ class FakeModel:
     """Paints body x in red and the upper lip's height in green, or the underlay alone; keeps the poses."""
 
     device = torch.device("cpu")
+    image_size = (32, 32)
 
     def __init__(self) -> None:
         self.poses: list[np.ndarray] = []
