@@ -68,7 +68,7 @@ class Predict:
     """Frames per second of the result."""
     seed: int = 0
     """Of the motion's and the blinks' randomness."""
-    temperature: float = 0.5
+    temperature: float = 0.3
     """0: the likeliest motion; 1: the full variety of what was learnt."""
     mouth_amplitude: float | None = None
     """Enlarge the mouth's motion so many times; by default what validation found in training."""

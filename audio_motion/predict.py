@@ -17,7 +17,7 @@ from audio_motion.features import acoustic
 from audio_motion.features.frames import HOP
 from audio_motion.features.prosody import loudness
 from audio_motion.models.checkpoint import TrainedGenerator, load_generator
-from audio_motion.models.generator import FEATURES_PER_MOTION, MOTION_RATE, STRIDE
+from audio_motion.models.generator import FEATURES_PER_MOTION, MOTION_RATE, STRIDE, TEMPERATURE
 from audio_motion.postprocess import (
     PostProcess,
     blink_closure,
@@ -30,8 +30,6 @@ from audio_motion.postprocess import (
 )
 from audio_motion.sequence import LandmarkSequence, Producer, Sound
 
-TEMPERATURE = 0.5
-"""Default: standard deviation of the noise that motion is drawn from. 0 is the likeliest motion, 1 the full variety."""
 _MARGIN = 12
 """Motion frames around a block that post-processing may look at; a multiple of 4."""
 _PER_MOTION = HOP * FEATURES_PER_MOTION
@@ -92,7 +90,7 @@ class Generator:
             sound: a file, or chunks of float32 mono 16 kHz of any length.
             fps: frames per second of the result, any.
             seed: of noise and blinks.
-            temperature: see `TEMPERATURE`.
+            temperature: 0 is the likeliest motion, 1 the full variety of what was learnt.
 
         Yields:
             chunks without gaps; all together every frame i with i / fps less than the sound's duration.

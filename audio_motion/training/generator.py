@@ -15,7 +15,7 @@ from torch import Tensor
 
 from audio_motion.features.acoustic import heard_otherwise
 from audio_motion.models.checkpoint import TrainedGenerator, save_generator
-from audio_motion.models.generator import FEATURES_PER_MOTION, STRIDE, GeneratorConfig, MotionGenerator
+from audio_motion.models.generator import FEATURES_PER_MOTION, STRIDE, TEMPERATURE, GeneratorConfig, MotionGenerator
 from audio_motion.topology import MOUTH, mouth_opening
 from audio_motion.training.losses import point_weights, position_loss, velocity_loss
 from audio_motion.training.speakers import Speaker, load_speaker
@@ -33,7 +33,7 @@ class GeneratorTraining:
 
     model: GeneratorConfig = field(default_factory=GeneratorConfig)
     """Size of the network."""
-    steps: int = 1200
+    steps: int = 600
     """Most steps taken."""
     batch: int = 16
     """Crops a step."""
@@ -43,9 +43,9 @@ class GeneratorTraining:
     """Adam's learning rate after the warm-up; it falls to a tenth by a cosine."""
     warm_up: int = 100
     """Steps over which the learning rate rises."""
-    velocity: float = 3.0
+    velocity: float = 1.0
     """Weight of the error of the change from frame to frame."""
-    divergence: float = 0.02
+    divergence: float = 0.5
     """Weight of the Kullback-Leibler divergence of posterior and prior."""
     mouth: float = 4.0
     """Weight of the mouth's points against the others."""
@@ -55,7 +55,7 @@ class GeneratorTraining:
     """AdamW's weight decay."""
     validate_every: int = 100
     """Steps between two looks at the held-out tail (the last tenth of each speaker)."""
-    patience: int = 4
+    patience: int = 3
     """Looks without a better figure before training ends."""
     seed: int = 0
     """Of everything random."""
@@ -73,6 +73,7 @@ class GeneratorTraining:
             batch=512,
             rate=5e-4,
             warm_up=1000,
+            velocity=3.0,
             divergence=0.4,
             decay=0.0,
             validate_every=2000,
@@ -242,7 +243,7 @@ class _Run:
         """The person's mouth opening spread over the generator's, on the held-out tails, within 1 and 2."""
         spreads = []
         for speaker in self.speakers:
-            truth, predicted, valid = self._tail(speaker, temperature=1.0)
+            truth, predicted, valid = self._tail(speaker, temperature=TEMPERATURE)
             mean = torch.from_numpy(speaker.face.mean)
             spreads.append([mouth_opening((x + mean).cpu().numpy()[valid.numpy()]).std() for x in (truth, predicted)])
         true, made = np.mean(spreads, axis=0)

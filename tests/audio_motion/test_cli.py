@@ -1,0 +1,74 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from audio_motion.cli import main
+from audio_motion.sequence import LandmarkSequence
+from tests.audio_motion.synthetic_speech import talk
+from tests.audio_motion.test_generator_training import write_capture, write_wav
+
+
+def audio_motion(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "audio_motion.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_help_lists_the_commands() -> None:
+    result = audio_motion("--help")
+    assert result.returncode == 0
+    assert all(word in result.stdout for word in ("train", "predict", "track"))
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys, audio_motion.cli; print({'torch', 'mediapipe', 'librosa', 'lightning'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"
+
+
+def test_train_and_predict(tmp_path: Path) -> None:
+    capture = write_capture(tmp_path / "Zoë's talk", 6.0)
+    write_wav(tmp_path / "new speech.wav", talk(1.5, seed=3)[0])
+    checkpoint = tmp_path / "gen.safetensors"
+    result = audio_motion("train", "generator", "--captures", capture, "--output", checkpoint, "--steps", 3)
+    assert result.returncode == 0, result.stderr
+    options = ("--generator", checkpoint, "--fps", 30, "--seed", 2, "--temperature", 0.8, "--no-blink")
+    result = audio_motion("predict", tmp_path / "new speech.wav", tmp_path / "out.npz", *options)
+    assert result.returncode == 0, result.stderr
+    motion = LandmarkSequence.load(tmp_path / "out.npz")
+    assert (len(motion), motion.fps) == (45, 30.0)
+
+
+def test_a_mistake_ends_the_process_with_2_and_one_line(tmp_path: Path) -> None:
+    out = tmp_path / "out.npz"
+    result = audio_motion("predict", tmp_path / "a.wav", out, "--generator", tmp_path / "none.safetensors")
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+    assert not out.exists()
+
+
+def test_every_mistake_is_one_line(tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_wav(tmp_path / "speech.wav", talk(1.0)[0])
+    (tmp_path / "text.wav").write_text("words")
+    (tmp_path / "file").write_text("in the way of a folder")
+    out = tmp_path / "out.npz"
+    trained = ("--generator", checkpoint)
+    cases = {
+        ("predict", tmp_path / "none.wav", out, *trained): "no such file",
+        ("predict", tmp_path / "text.wav", out, *trained): "not a sound or video file",
+        ("predict", tmp_path / "speech.wav", tmp_path / "file" / "out.npz", *trained): "cannot write",
+        ("predict", tmp_path / "speech.wav", out, *trained, "--fps", 0): "fps is 0",
+        ("train", "generator", "--captures", tmp_path / "none", "--output", tmp_path / "g.safetensors"): "no such file",
+        ("track", tmp_path / "none.mp4", out): "none.mp4",
+    }
+    for case, problem in cases.items():
+        with pytest.raises(SystemExit) as ended:
+            main([str(part) for part in case])
+        assert ended.value.code == 2
+        error = capsys.readouterr().err
+        assert problem in error
+        assert error.count("\n") == 1
+    assert not out.exists()

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audio_motion.errors import InputError
+from audio_motion.postprocess import (
+    PostProcess,
+    blink_closure,
+    blink_times,
+    clamp,
+    ease_to_rest,
+    scale_mouth,
+    set_eyes,
+    smooth,
+    speaking_from_loudness,
+)
+from audio_motion.topology import EYES, MOUTH, NOSE, TEMPLATE, eye_openness, mouth_opening
+
+
+def test_clamp_allows_a_quarter_more_than_the_person_showed() -> None:
+    low, high = np.full((68, 3), -1.0), np.full((68, 3), 3.0)
+    result = clamp(np.array([-9.0, -1.5, 0.0, 3.5, 9.0])[:, None, None] * np.ones((68, 3)), low, high)
+    np.testing.assert_array_equal(result[:, 0, 0], [-2.0, -1.5, 0.0, 3.5, 4.0])
+
+
+def test_smoothing_is_along_time_alone() -> None:
+    motion = np.zeros((21, 2, 3), np.float32)
+    motion[10, 1, 2] = 1.0
+    result = smooth(motion, 1.0)
+    assert result.shape == motion.shape
+    assert result[:, 1, 2].sum() == pytest.approx(1.0, abs=1e-6)
+    assert result[10, 1, 2] == pytest.approx(1 / np.exp(-0.5 * np.arange(-3, 4) ** 2).sum(), rel=1e-5)
+    result[:, 1, 2] = 0
+    assert np.abs(result).max() == 0
+    np.testing.assert_array_equal(smooth(motion, 0.0), motion)
+
+
+def test_mouth_amplitude_opens_the_mouth_so_many_times_and_leaves_the_nose() -> None:
+    rest = np.zeros((68, 3), np.float32)
+    offsets = np.zeros((2, 68, 3), np.float32)
+    offsets[1, 65:68, 1] = -0.05  # lower inner lip
+    offsets[1, NOSE, 1] = 0.01
+    opened = scale_mouth(offsets, rest, 1.5)
+    shut = mouth_opening(TEMPLATE)
+    assert mouth_opening(TEMPLATE + opened)[0] == pytest.approx(shut)
+    assert mouth_opening(TEMPLATE + opened)[1] - shut == pytest.approx(0.075, abs=2e-3)
+    np.testing.assert_array_equal(opened[:, NOSE], offsets[:, NOSE])
+
+
+def test_silence_eases_mouth_to_rest() -> None:
+    rest = np.full((68, 3), 0.1, np.float32)
+    offsets = np.ones((3, 68, 3), np.float32)
+    result = ease_to_rest(offsets, rest, np.array([0.0, 0.5, 1.0]))
+    np.testing.assert_allclose(result[:, 60, 0], [0.1, 0.55, 1.0], rtol=1e-6)
+    np.testing.assert_array_equal(result[:, EYES], offsets[:, EYES])
+
+
+def test_speaking_follows_loudness_with_a_little_lead() -> None:
+    loud = np.full(200, -80.0)
+    loud[100:150] = -20.0  # 2.0 s to 3.0 s
+    speaking = speaking_from_loudness(loud, quiet=-55.0)
+    assert len(speaking) == 100
+    assert speaking[:40].max() == 0.0
+    assert speaking[55:70].min() == pytest.approx(1.0)
+    assert 0.0 < speaking[48] < 1.0  # opens before the sound
+    assert speaking[90:].max() == 0.0
+
+
+@given(st.integers(0, 2**31))
+def test_blinks_come_every_two_to_six_seconds(seed: int) -> None:
+    intervals = np.diff(blink_times(0.0, 120.0, seed))
+    assert 29 <= len(intervals) <= 30
+    assert intervals.min() >= 2.0
+    assert intervals.max() <= 6.0
+
+
+@given(st.integers(0, 1000), st.floats(0.0, 30.0), st.floats(0.5, 20.0))
+def test_blinks_do_not_depend_on_the_span_looked_at(seed: int, start: float, length: float) -> None:
+    times = np.arange(0, 60, 0.04)
+    part = (times >= start) & (times < start + length)
+    np.testing.assert_array_equal(blink_closure(times[part], seed), blink_closure(times, seed)[part])
+
+
+def test_a_blink_shuts_wholly_and_lasts_about_a_quarter_second() -> None:
+    times = np.arange(0, 20, 0.001)
+    closure = blink_closure(times, 3)
+    blinks = len(blink_times(0.0, 19.7, 3))
+    assert closure.max() == 1.0
+    assert closure.min() == 0.0
+    assert (closure > 0).sum() / 1000 == pytest.approx(0.27 * blinks, abs=0.01 * blinks + 0.27)
+    assert len(blink_closure(np.zeros(0), 3)) == 0
+
+
+def test_lids_agree_with_openness_and_nothing_else_moves() -> None:
+    landmarks = np.repeat(TEMPLATE[None], 3, axis=0)
+    wanted = np.array([[0.0, 0.3], [0.1, 0.1], [0.25, 0.0]], np.float32)
+    result = set_eyes(landmarks, wanted)
+    np.testing.assert_allclose(eye_openness(result), wanted, atol=1e-5)
+    moved = np.abs(result - landmarks).max(axis=(0, 2)) > 0
+    assert set(np.flatnonzero(moved)) == {37, 38, 43, 44}
+    np.testing.assert_array_equal(result[:, MOUTH], landmarks[:, MOUTH])
+
+
+def test_too_much_smoothing_is_refused() -> None:
+    with pytest.raises(InputError, match="smoothing"):
+        PostProcess(smoothing=0.2)

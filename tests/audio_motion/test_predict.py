@@ -1,0 +1,131 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audio_motion.errors import InputError
+from audio_motion.models.checkpoint import TrainedGenerator
+from audio_motion.postprocess import PostProcess
+from audio_motion.predict import Generator, MotionChunk
+from audio_motion.topology import eye_openness, mouth_opening
+from tests.audio_motion.synthetic_speech import talk
+from tests.audio_motion.test_generator_training import write_wav
+
+PLAIN = PostProcess(clamp=False, smoothing=0.0, mouth_amplitude=1.0, silence=False, blink=False)
+
+
+def in_pieces(sound: np.ndarray, length: int) -> Iterator[np.ndarray]:
+    return (sound[i : i + length] for i in range(0, len(sound), length))
+
+
+def joined(chunks: Iterator[MotionChunk]) -> np.ndarray:
+    parts = list(chunks)
+    assert [part.first for part in parts] == np.cumsum([0] + [len(part.landmarks) for part in parts])[:-1].tolist()
+    return np.concatenate([part.landmarks for part in parts])
+
+
+@pytest.mark.parametrize("post", [PLAIN, PostProcess()])
+def test_the_mouth_follows_unheard_speech(trained: TrainedGenerator, post: PostProcess) -> None:
+    sound, truth = talk(12.0, seed=77)
+    made = mouth_opening(joined(Generator(trained, post).stream([sound])))
+    true = mouth_opening(truth.landmarks)
+    assert np.corrcoef(made, true)[0, 1] > 0.7
+    assert 0.6 < made.std() / true.std() < 1.4
+
+
+@pytest.mark.parametrize(("block", "piece", "fps"), [(4, 999, 25.0), (32, 40_000, 30.0), (64, 16_000, 23.976)])
+def test_streamed_equals_whole(trained: TrainedGenerator, block: int, piece: int, fps: float) -> None:
+    sound, _ = talk(9.3, seed=5)
+    whole = joined(Generator(trained, block=4096).stream([sound], fps, seed=3, temperature=1.0))
+    pieces = joined(Generator(trained, block=block).stream(in_pieces(sound, piece), fps, seed=3, temperature=1.0))
+    assert whole.shape == (int(np.ceil(9.3 * fps)), 68, 3)
+    assert pieces.shape == whole.shape
+    assert np.abs(pieces - whole).max() < 1e-5
+
+
+def test_memory_is_bounded(trained: TrainedGenerator) -> None:
+    """However long the sound, no more of it is read than the block at hand and its look-ahead."""
+    sound, _ = talk(4.0)
+    given = 0
+
+    def endless() -> Iterator[np.ndarray]:
+        nonlocal given
+        while True:
+            given += len(sound)
+            yield sound
+
+    generator = Generator(trained, block=64)
+    frames = 0
+    for chunk in generator.stream(endless()):
+        frames += len(chunk.landmarks)
+        assert given / 16000 - frames / 25 <= generator.look_ahead + 4.2 + 0.2
+        if frames > 3000:
+            break
+
+
+def test_seed_and_temperature(trained: TrainedGenerator) -> None:
+    sound, _ = talk(6.0)
+    generator = Generator(trained, PLAIN)
+
+    def made(seed: int, temperature: float) -> np.ndarray:
+        return joined(generator.stream([sound], seed=seed, temperature=temperature))
+
+    np.testing.assert_array_equal(made(1, 1.0), made(1, 1.0))
+    assert np.abs(made(1, 1.0) - made(2, 1.0)).max() > 1e-5
+    np.testing.assert_array_equal(made(1, 0.0), made(2, 0.0))
+
+
+@pytest.mark.parametrize(("samples", "frames"), [(1, 1), (640, 1), (641, 2), (8000, 13)])
+def test_speech_shorter_than_the_receptive_field(trained: TrainedGenerator, samples: int, frames: int) -> None:
+    landmarks = joined(Generator(trained).stream([talk(1.0)[0][:samples]]))
+    assert landmarks.shape == (frames, 68, 3)
+    assert np.isfinite(landmarks).all()
+
+
+def test_silence_is_a_still_shut_mouth(trained: TrainedGenerator) -> None:
+    opening = mouth_opening(joined(Generator(trained).stream([np.zeros(16000 * 8, np.float32)], temperature=1.0)))
+    _, truth = talk(12.0)
+    spoken = mouth_opening(truth.landmarks)
+    assert opening.std() < 1e-6
+    assert opening.mean() < np.quantile(spoken, 0.15)
+
+
+def test_eyes_blink_and_lids_agree(trained: TrainedGenerator) -> None:
+    parts = list(Generator(trained).stream([talk(20.0)[0]], fps=50.0, seed=4))
+    openness = np.concatenate([part.eye_openness for part in parts])
+    landmarks = np.concatenate([part.landmarks for part in parts])
+    assert openness.max() == pytest.approx(0.3, abs=1e-6)
+    assert openness.min() < 0.03
+    np.testing.assert_allclose(eye_openness(landmarks), openness, atol=1e-4)
+
+
+def test_a_file_becomes_a_sequence(trained: TrainedGenerator, tmp_path: Path) -> None:
+    write_wav(tmp_path / "speech.wav", talk(2.0)[0])
+    motion = Generator(trained).predict(tmp_path / "speech.wav", fps=30.0, seed=9)
+    assert (len(motion), motion.fps, motion.space, motion.person) == (60, 30.0, "head", "synthetic")
+    assert motion.sound is not None
+    assert motion.sound.file == "speech.wav"
+    assert motion.producer.seed == 9
+    assert motion.producer.checkpoint_sha256 == trained.sha256
+
+
+def test_nonsense_is_refused_before_any_work(trained: TrainedGenerator) -> None:
+    generator = Generator(trained)
+    sound = [np.ones(100, np.float32)]
+    for options in ({"fps": 0.0}, {"fps": float("nan")}, {"temperature": -1.0}, {"seed": -1}):
+        with pytest.raises(InputError, match=next(iter(options))):
+            generator.stream(sound, **options)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="no samples"):
+        next(generator.stream([]))
+    with pytest.raises(InputError, match="no such file"):
+        next(generator.stream(Path("nowhere.wav")))
+
+
+def test_amplitude_option_overrides_the_checkpoint(trained: TrainedGenerator) -> None:
+    sound, _ = talk(6.0)
+    exaggerated = replace(trained, amplitude=5.0)
+    generators = (Generator(exaggerated, replace(PLAIN, mouth_amplitude=times)) for times in (1.0, 1.5))
+    calm, loud = (mouth_opening(joined(generator.stream([sound]))) for generator in generators)
+    assert loud.std() / calm.std() == pytest.approx(1.5, rel=0.15)
