@@ -36,11 +36,11 @@ class HeadRenderer(Protocol):
         eye_openness: torch.Tensor,
         body: torch.Tensor,
         size: tuple[int, int],
-        underlay: np.ndarray | None = None,
+        underlay: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Pose [4, 4], landmarks [68, 3], eyes [2], body [2, 3], size (w, h) -> float [H, W, 3] in [0, 1].
 
-        Where `underlay` (uint8 [H, W, 3]) is given, the head is laid over it, else over the rendered torso.
+        Where `underlay` ([H, W, 3] in [0, 1]) is given, the head is laid over it, else over the rendered torso.
         """
         ...
 
@@ -99,14 +99,19 @@ def render_one(
     size: tuple[int, int],
     underlay: np.ndarray | None = None,
 ) -> np.ndarray:
-    """One frame, uint8 [H, W, 3]; the arguments are those of `HeadRenderer.render_frame` as arrays."""
+    """One frame, uint8 [H, W, 3]; the arguments are those of `HeadRenderer.render_frame`, `underlay` as uint8."""
 
     def tensor(array: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(np.asarray(array, np.float32), device=model.device)
 
     with torch.inference_mode():
         image = model.render_frame(
-            tensor(c2w), tensor(motion.landmarks), tensor(motion.eye_openness), tensor(body), size, underlay
+            tensor(c2w),
+            tensor(motion.landmarks),
+            tensor(motion.eye_openness),
+            tensor(body),
+            size,
+            None if underlay is None else tensor(underlay) / 255,
         )
         return (image.clamp(0, 1) * 255 + 0.5).to(torch.uint8).cpu().numpy()
 

@@ -41,7 +41,7 @@ def check_config(path: Path) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read; give the config.yml that `ns-train geneface` wrote") from error
     method = re.search(r"^method_name: (\S+)$", text, re.MULTILINE)
-    if not text.startswith("!!python/object:nerfstudio.") or method is None:
+    if not text.startswith("!!python/object:") or method is None:
         raise InputError(f"{path}: not a nerfstudio config; give the config.yml that `ns-train geneface` wrote")
     if method[1] != METHOD:
         raise InputError(f"{path}: is of method {method[1]!r}; give one that `ns-train {METHOD}` wrote")

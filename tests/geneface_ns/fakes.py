@@ -90,11 +90,11 @@ class FakeModel:
         eye_openness: torch.Tensor,
         body: torch.Tensor,
         size: tuple[int, int],
-        underlay: np.ndarray | None = None,
+        underlay: torch.Tensor | None = None,
     ) -> torch.Tensor:
         self.poses.append(c2w.numpy())
         if underlay is not None:
-            return torch.from_numpy(underlay) / 255
+            return underlay
         image = torch.zeros(size[1], size[0], 3)
         image[..., 0] = body[0, 2] / 255
         image[..., 1] = landmarks[62, 1]
