@@ -1,8 +1,7 @@
 """The body's own motion: where the torso of a reference frame has moved in every frame.
 
-Shoulders do not follow the head, so they are tracked for themselves: an affine motion a frame that maximises the
-enhanced correlation (Evangelidis and Psarakis, TPAMI 2008) between the reference's torso and the frame, started from
-the frame before. Small pixels here are those of the grey film of geneface_ns.capture.extract.
+Shoulders do not follow the head, so they are tracked for themselves, with an affine motion a frame
+(geneface_ns.capture.follow). Small pixels here are those of the grey film of geneface_ns.capture.extract.
 """
 
 from __future__ import annotations
@@ -14,11 +13,16 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from geneface_ns.capture.follow import Follower
+
 SMOOTHING = 1.0
 """Deviation of the Gaussian over time, in frames: 1 to 2 cost nothing, 4 cost up to 1.4 dB."""
 LEAST_CORRELATION = 0.6
-"""Below this an affine fit is not believed."""
-STILL = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
+"""Below this a fit is not believed and the frame before stands."""
+OUTLINE_CONTRAST = 20.0
+"""Grey levels that the scene is set apart from the torso by."""
+OUTLINE_WIDTH = 0.045
+"""How far past the sure torso the region reaches, in picture sizes."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class BodyMotion:
     affine: np.ndarray
     """float64 [T, 2, 3]: p = A @ [p_ref, 1], pixels of the full-size picture (pixel centres at +0.5)."""
     correlation: np.ndarray
-    """float64 [T]: of the torso with the reference's, nan where the affine fit failed."""
+    """float64 [T]: of the torso with the reference's, nan where it was lost."""
 
 
 def reference_frame(points2d: np.ndarray, valid: np.ndarray) -> int:
@@ -66,8 +70,9 @@ def rough_torso(person: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def track_body(
     film: Iterable[tuple[np.ndarray, np.ndarray]],
-    reference: np.ndarray,
+    reference: tuple[np.ndarray, np.ndarray],
     torso: np.ndarray,
+    chin: float,
     scale: tuple[float, float],
     advance: Callable[[], None],
 ) -> BodyMotion:
@@ -75,19 +80,36 @@ def track_body(
 
     Args:
         film: uint8 grey and person matte [h, w] of every frame.
-        reference: uint8 [h, w] grey of the reference frame.
+        reference: the same of the reference frame.
         torso: uint8 [h, w] its torso, from `rough_torso`.
+        chin: y of the chin there; nothing above it belongs to the torso.
         scale: full-size pixels per small pixel, across and down.
     """
-    warp = STILL.copy()
+    grey, person = reference
+    mean = float(grey[torso > 0].mean())
+    backdrop = mean + (OUTLINE_CONTRAST if mean < 128 else -OUTLINE_CONTRAST)
+    # The shoulders' outline tells most where the cloth is plain: look across it, the scene behind made one grey.
+    side = 2 * max(1, round(OUTLINE_WIDTH * max(grey.shape))) + 1
+    mask = cv2.dilate(torso, np.ones((side, side), np.uint8)) > 0
+    mask &= np.arange(len(grey))[:, None] + 0.5 > chin
+
+    def blended(grey: np.ndarray, person: np.ndarray) -> np.ndarray:
+        share = person.astype(np.float32) * np.float32(1 / 255)
+        return grey * share + (1 - share) * np.float32(backdrop)
+
+    follow = Follower(blended(grey, person), mask)
+    last = np.eye(3)[:2]
     warps, correlations = [], []
     for grey, person in film:
-        warp, correlation = _follow(reference, grey, person, torso, warp)
-        warps.append(warp)
+        warp, correlation = follow(blended(grey, person), last)
+        if correlation > LEAST_CORRELATION and _plausible(warp, grey.shape):
+            last = warp
+        else:
+            correlation = float("nan")
+        warps.append(last)
         correlations.append(correlation)
         advance()
-    small = np.stack(warps).astype(np.float64)
-    smooth = gaussian_filter1d(small, SMOOTHING, axis=0, mode="nearest")
+    smooth = gaussian_filter1d(np.stack(warps), SMOOTHING, axis=0, mode="nearest")
     return BodyMotion(to_full_size(smooth, scale), np.array(correlations))
 
 
@@ -107,26 +129,6 @@ def as_indices(affine: np.ndarray) -> np.ndarray:
     moved = np.array(affine, np.float64)
     moved[:, 2] += affine[:, :2] @ np.full(2, 0.5) - 0.5
     return moved
-
-
-def _follow(
-    reference: np.ndarray, grey: np.ndarray, person: np.ndarray, torso: np.ndarray, start: np.ndarray
-) -> tuple[np.ndarray, float]:
-    height, width = grey.shape
-    # OpenCV takes a mask of the input picture, not of the template: move the reference's there with the last motion.
-    moved = cv2.warpAffine(torso, start, (width, height), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-    mask = cv2.bitwise_and(moved, cv2.threshold(person, 127, 255, cv2.THRESH_BINARY)[1])
-    if cv2.countNonZero(mask) < 64:
-        return start, float("nan")
-    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
-    for kind in (cv2.MOTION_AFFINE, cv2.MOTION_TRANSLATION):
-        try:
-            correlation, warp = cv2.findTransformECC(reference, grey, start.copy(), kind, stop, mask, 5)
-        except cv2.error:  # it raises where it does not converge
-            continue
-        if np.isfinite(warp).all() and correlation > LEAST_CORRELATION and _plausible(warp, grey.shape):
-            return warp, correlation if kind == cv2.MOTION_AFFINE else float("nan")
-    return start, float("nan")
 
 
 def _plausible(warp: np.ndarray, shape: tuple[int, ...]) -> bool:

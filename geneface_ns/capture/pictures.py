@@ -9,6 +9,9 @@ import numpy as np
 
 from audio_motion.errors import InputError
 
+FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+"""Run lengths alone are both quicker and smaller on camera pictures than zlib's default at that level."""
+
 
 def write_png(path: Path, picture: np.ndarray) -> None:
     """Write uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA, whole or not at all.
@@ -18,7 +21,7 @@ def write_png(path: Path, picture: np.ndarray) -> None:
     """
     if picture.ndim == 3:
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
-    good, data = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    good, data = cv2.imencode(".png", picture, FAST)
     assert good
     temporary = path.with_name(f".{path.name}")
     try:

@@ -52,9 +52,10 @@ def body(layout: Layout, points: np.ndarray, valid: np.ndarray, size: tuple[int,
     scale = small_scale(size)
     reference = reference_frame(points, valid)
     grey, person = small_frames(layout, np.array([reference]))
-    rough = rough_torso(person[0], points[reference] / scale)
+    landmarks = points[reference] / scale
+    rough = rough_torso(person[0], landmarks)
     film = ((g, p) for part in found(layout) for g, p in zip(part.grey, part.person, strict=True))
-    motion = track_body(film, grey[0], rough, scale, advance)
+    motion = track_body(film, (grey[0], person[0]), rough, float(landmarks[8, 1]), scale, advance)
     save_arrays(
         layout.work / "body.npz",
         {"affine": motion.affine, "correlation": motion.correlation, "reference": np.array(reference)},

@@ -18,6 +18,9 @@ from geneface_ns.capture.masks import HEAD, TORSO, Collar, head_side
 PADDING = 0.125
 """Margin around the reference frame, in its sizes: bodies lean out of it."""
 
+CLEAR = 0.012
+"""Distance from the head, in picture sizes, from which the torso's colours are taken to paint what is hidden."""
+
 
 @dataclass(frozen=True)
 class CanonicalTorso:
@@ -60,10 +63,12 @@ def canonical_torso(
     """
     height, width = pictures.shape[1:3]
     padding = round(PADDING * max(height, width))
+    clear = 2 * max(1, round(CLEAR * max(height, width))) + 1
     moved, seen = [], []
     for picture, labelled, body in zip(pictures, labels, bodies, strict=True):
-        # Fully inside the torso: edges carry the colours of what is next to them.
+        # Fully inside the torso, and clear of the collar line: what is painted must not carry skin upward.
         sure = cv2.erode((labelled == TORSO).astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
+        sure[cv2.dilate((labelled == HEAD).astype(np.uint8), np.ones((clear, clear), np.uint8)) > 0] = 0
         moved.append(to_reference(picture, body, padding))
         seen.append(to_reference(sure, body, padding) > 250)
     colour, count = seen_median(np.stack(moved), np.stack(seen))
@@ -109,6 +114,7 @@ def layer(
     share = alpha[edge, None].astype(np.float32) / 255
     pure = (picture[edge] - (1 - share) * background[edge]) / share
     result[edge, :3] = np.clip(pure + 0.5, 0, 255).astype(np.uint8)
+    result[alpha == 0] = 0  # nothing to see there, and quick to pack
     result[..., 3] = alpha
     return result
 
