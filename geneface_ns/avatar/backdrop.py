@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, zoom
 
 from geneface_ns.avatar.identity import Identity
 
@@ -13,8 +13,6 @@ CANVAS = (-0.85, 0.10, 0.85, 0.85)
 
 def _noise(rng: np.random.Generator, shape: tuple[int, int], cells: float) -> np.ndarray:
     """Smooth noise of about unit variance, [H, W]; `cells` blobs across the height, the same at every resolution."""
-    from scipy.ndimage import zoom
-
     rows = max(4, int(cells))
     columns = max(4, int(cells * shape[1] / shape[0]))
     coarse = rng.standard_normal((rows, columns))

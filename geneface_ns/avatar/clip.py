@@ -17,6 +17,7 @@ from audio_motion.files import written_whole
 from audio_motion.sequence import LandmarkSequence, Producer
 from audio_motion.topology import TEMPLATE, eye_openness, fit_similarity
 from geneface_ns.avatar.expression import Expression
+from geneface_ns.avatar.head import Head
 from geneface_ns.avatar.identity import Identity, Style
 from geneface_ns.avatar.motion import motion
 from geneface_ns.avatar.scene import DISTANCE, Camera, Rendered, Renderer, body_affine, head_to_world
@@ -143,8 +144,6 @@ def make_truth(
     style = Style.from_seed(seed if style_seed is None else style_seed)
     camera = Camera(*size)
     moves = motion(speech.phones, style, frames, fps)
-    from geneface_ns.avatar.head import Head
-
     head = Head(Identity.from_seed(seed))
     landmarks = np.stack([head.landmarks(moves.expression.at(i)) for i in range(frames)])
     pose = np.stack([head_to_world(a, s) for a, s in zip(moves.angles, moves.shift, strict=True)])

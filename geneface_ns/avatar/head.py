@@ -145,7 +145,7 @@ class Head:
         reach = np.clip(np.rad2deg(polar) / 60, 0, 1)
         unit = 0.5 + 0.5 * np.stack([reach * np.cos(turn), -reach * np.sin(turn)], 1)
         part = self._add(
-            "eye", centre + radius * ball, paint.tile_uv(paint.EYE, unit), _grid_triangles(14, 32, True), 1.0
+            "eye", centre + radius * ball, paint.tile_uv(paint.EYE, unit), _grid_triangles(14, 32, True), 0.9
         )
         ring = np.concatenate([upper, lower[-2:0:-1]])
         inward = np.array([0, 0, -1.0])

@@ -202,5 +202,5 @@ def motion(phones: Phones, style: Style, frames: int, fps: float) -> Motion:
         gaze_y=np.clip(0.85 * angles[:, 1] + 0.5 * looks[:, 1], -0.25, 0.25),
     )
     body_turn = np.deg2rad(1.0 * sway[:, 2]) + 0.15 * angles[:, 2]
-    body_scale = 1 + 0.0035 * breath + 0.08 * shift[:, 2] / 6 * 4
+    body_scale = 1 + 0.0035 * breath + 0.05 * shift[:, 2]
     return Motion(expression, angles, shift, body_turn, body_scale, body_shift)

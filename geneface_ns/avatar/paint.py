@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
@@ -172,8 +174,9 @@ def _teeth() -> np.ndarray:
     return _mix(picture, [0.72, 0.38, 0.38], np.clip((0.30 - y + 0.08 * np.cos(gap / 0.07 * 3)[None]) / 0.06, 0, 1))
 
 
+@lru_cache(maxsize=2)
 def atlas(person: Identity) -> np.ndarray:
-    """All textures of a person: float32 [rows, columns, 4], RGB and opacity in [0, 1]."""
+    """All textures of a person: float32 [rows, columns, 4], RGB and opacity in [0, 1]; kept, so do not write to it."""
     rng = np.random.default_rng([person.seed, 3])
     sheet = np.zeros((*ATLAS, 4))
     sheet[..., 3] = 1
