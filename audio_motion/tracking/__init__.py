@@ -1,4 +1,7 @@
-"""From a talking video to landmarks, eye openness and head pose."""
+"""From a talking video to landmarks, eye openness and head pose.
+
+`audio_motion.tracking.align` is imported by itself: it needs OpenCV, whose absence only a detector may report.
+"""
 
 from __future__ import annotations
 
