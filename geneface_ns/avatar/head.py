@@ -113,7 +113,8 @@ class Head:
             u = np.linspace(0, 1, len(ring))
             return paint.tile_uv(paint.MOUTH, np.stack([np.tile(u, count // len(ring)), np.linspace(0, 1, count)], 1))
 
-        self._follow("mouth", ring, rows, flesh, [0.85, 0.65, 0.45, 0.28, 0.18, 0.12])
+        part = self._follow("mouth", ring, rows, flesh, [0.85, 0.65, 0.45, 0.28, 0.18, 0.12])
+        self._throat = slice(part.stop - len(ring), part.stop)
         teeth = []
         for y0, y1, z0 in ((-0.115, -0.197, 0.440), (-0.285, -0.208, 0.428)):
             u, v = _mesh(np.linspace(-1, 1, 25), np.linspace(0, 1, 5))
@@ -233,6 +234,7 @@ class Head:
         p[self.skin] = skin
         for part, ids, offset in self._followers:
             p[part] = skin[ids] + offset
+        p[self._throat] = p[self._throat].mean(0)  # one point, so that the cavity stays closed
         angle = np.asarray(JAW_ANGLE * e.jaw)
         p[self.lower_teeth] = jaw_turned(p[self.lower_teeth], angle)
         tongue = p[self.tongue] + np.array([0, 0.055, 0.03]) * e.tongue
