@@ -1,0 +1,1 @@
+"""The fields: what the head and the torso look like, given landmarks, pose and body motion."""

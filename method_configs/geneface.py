@@ -1,0 +1,37 @@
+"""The method `geneface`: a landmark-conditioned head and a head-aware torso."""
+
+import torch
+from nerfstudio.configs.base_config import LoggingConfig, MachineConfig, ViewerConfig
+from nerfstudio.pipelines.base_pipeline import VanillaPipelineConfig
+from nerfstudio.plugins.types import MethodSpecification
+
+from geneface_ns.data.datamanager import GeneFaceDataManagerConfig
+from geneface_ns.model import GeneFaceModelConfig
+from geneface_ns.schedule import FusedAdamConfig, StageScheduleConfig
+from geneface_ns.trainer import GeneFaceTrainerConfig
+
+LEARNING_RATES = {"head_grids": 1e-2, "head_networks": 2e-3, "torso_grids": 5e-3, "torso_networks": 2e-3}
+
+geneface = MethodSpecification(
+    config=GeneFaceTrainerConfig(
+        method_name="geneface",
+        max_num_iterations=8000,
+        steps_per_save=1000,
+        steps_per_eval_batch=0,
+        steps_per_eval_image=500,
+        steps_per_eval_all_images=0,
+        mixed_precision=False,
+        machine=MachineConfig(device_type="cuda" if torch.cuda.is_available() else "cpu"),
+        logging=LoggingConfig(steps_per_log=50),
+        pipeline=VanillaPipelineConfig(
+            datamanager=GeneFaceDataManagerConfig(), model=GeneFaceModelConfig(eval_num_rays_per_chunk=1 << 16)
+        ),
+        optimizers={
+            name: {"optimizer": FusedAdamConfig(lr=rate), "scheduler": StageScheduleConfig()}
+            for name, rate in LEARNING_RATES.items()
+        },
+        viewer=ViewerConfig(num_rays_per_chunk=1 << 16, max_num_display_images=0),
+        vis="viewer+tensorboard",
+    ),
+    description="GeneFace: a talking head that says anything, from a talking video (head and torso, CPU or GPU).",
+)
