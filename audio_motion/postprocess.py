@@ -11,6 +11,8 @@ from audio_motion.topology import JAW, MOUTH, eye_openness
 
 _UPPER = [37, 38, 43, 44]
 _LOWER = [41, 40, 47, 46]
+_INNER_UPPER = [61, 62, 63]
+_INNER_LOWER = [67, 66, 65]
 _CLOSING, _SHUT, _REOPENING = 0.08, 0.03, 0.16
 """Seconds of a blink's phases; human blinks last 0.1 to 0.4 s and open more slowly than they close."""
 _SLOT = 4.0
@@ -29,7 +31,7 @@ class PostProcess:
     """Enlarge the mouth's motion so many times; by default what validation found when the generator was trained."""
     silence: bool = True
     """Ease the mouth to the person's rest shape where there is no sound."""
-    quiet: float = -55.0
+    quiet: float = -60.0
     """Loudness in dB of full scale below which it is silence; speech counts fully from 10 dB above."""
     blink: bool = True
     """Blink every 2 to 6 s. Blinks do not follow speech, so they are made here and not learnt."""
@@ -58,11 +60,22 @@ def smooth(motion: np.ndarray, sigma: float) -> np.ndarray:
     return (windows @ (kernel / kernel.sum())).astype(motion.dtype)
 
 
-def scale_mouth(offsets: np.ndarray, rest: np.ndarray, times: float) -> np.ndarray:
-    """Enlarge mouth and jaw motion about the rest shape: offsets [T, 68, 3], rest [68, 3]."""
+def scale_mouth(offsets: np.ndarray, times: float) -> np.ndarray:
+    """Enlarge mouth and jaw motion about the person's mean: offsets [T, 68, 3] from it. Scaling about the shut mouth
+    would also open it on average."""
     result = offsets.copy()
     for part in (JAW, MOUTH):
-        result[:, part] = rest[part] + times * (offsets[:, part] - rest[part])
+        result[:, part] *= times
+    return result
+
+
+def part_lips(landmarks: np.ndarray) -> np.ndarray:
+    """Where the inner upper lip lies below the inner lower lip, let them meet half way: landmarks [T, 68, 3]."""
+    result = landmarks.copy()
+    upper, lower = result[:, _INNER_UPPER, 1], result[:, _INNER_LOWER, 1]
+    middle = (upper + lower) / 2
+    result[:, _INNER_UPPER, 1] = np.maximum(upper, middle)
+    result[:, _INNER_LOWER, 1] = np.minimum(lower, middle)
     return result
 
 

@@ -23,6 +23,7 @@ from audio_motion.postprocess import (
     blink_closure,
     clamp,
     ease_to_rest,
+    part_lips,
     scale_mouth,
     set_eyes,
     smooth,
@@ -191,12 +192,13 @@ class Generator:
         face, post = self.trained.face, self.post
         times = self.trained.amplitude if post.mouth_amplitude is None else post.mouth_amplitude
         if times != 1.0:
-            offsets = scale_mouth(offsets, face.rest, times)
+            offsets = scale_mouth(offsets, times)
         if post.clamp:
             offsets = clamp(offsets, face.low, face.high)
         if post.silence:
             offsets = ease_to_rest(offsets, face.rest, speaking_from_loudness(loud, post.quiet))
-        return smooth(offsets, post.smoothing * MOTION_RATE)
+        # A mouth cannot be less than shut, whatever the steps above were told.
+        return part_lips(smooth(offsets, post.smoothing * MOTION_RATE) + face.mean) - face.mean
 
 
 class _Held:

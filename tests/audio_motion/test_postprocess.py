@@ -10,6 +10,7 @@ from audio_motion.postprocess import (
     blink_times,
     clamp,
     ease_to_rest,
+    part_lips,
     scale_mouth,
     set_eyes,
     smooth,
@@ -36,16 +37,22 @@ def test_smoothing_is_along_time_alone() -> None:
     np.testing.assert_array_equal(smooth(motion, 0.0), motion)
 
 
-def test_mouth_amplitude_opens_the_mouth_so_many_times_and_leaves_the_nose() -> None:
-    rest = np.zeros((68, 3), np.float32)
+def test_mouth_amplitude_is_about_the_mean_and_leaves_the_nose() -> None:
     offsets = np.zeros((2, 68, 3), np.float32)
     offsets[1, 65:68, 1] = -0.05  # lower inner lip
     offsets[1, NOSE, 1] = 0.01
-    opened = scale_mouth(offsets, rest, 1.5)
-    shut = mouth_opening(TEMPLATE)
-    assert mouth_opening(TEMPLATE + opened)[0] == pytest.approx(shut)
-    assert mouth_opening(TEMPLATE + opened)[1] - shut == pytest.approx(0.075, abs=2e-3)
+    opened = scale_mouth(offsets, 1.5)
+    np.testing.assert_allclose(opened[:, 66, 1], [0.0, -0.075], rtol=1e-6)
     np.testing.assert_array_equal(opened[:, NOSE], offsets[:, NOSE])
+
+
+def test_lips_that_have_crossed_meet_half_way() -> None:
+    crossed = np.repeat(TEMPLATE[None], 2, axis=0)
+    crossed[1, 66, 1] = crossed[1, 62, 1] + 0.02
+    result = part_lips(crossed)
+    np.testing.assert_array_equal(result[0], crossed[0])
+    assert result[1, 66, 1] == result[1, 62, 1] == pytest.approx(crossed[1, 62, 1] + 0.01, abs=1e-6)
+    assert mouth_opening(result)[1] < mouth_opening(result)[0]
 
 
 def test_silence_eases_mouth_to_rest() -> None:
