@@ -66,8 +66,8 @@ class Model:
 def align_to_picture(track: Track, frames: Frames, head_masks: Frames) -> Track:
     """Refine every frame's pose until the head's brightness agrees with the rest of the clip.
 
-    A frame whose fit does not improve keeps its pose. Landmarks are made anew so that they still project onto the
-    detected points. Reads the clip twice; memory does not grow with its length.
+    A frame whose fit does not improve keeps its pose, up to what smoothness along time asks. Landmarks are made anew so
+    that they still project onto the detected points. Reads the clip twice; memory does not grow with its length.
 
     Args:
         frames: opens the clip: uint8 RGB [H, W, 3], one for each frame of the track.
@@ -162,7 +162,7 @@ def align_frame(
     if photometric_error(layers, *best, model, camera) >= photometric_error(
         layers, rotation, translation, model, camera
     ):
-        best = rotation, translation
+        return rotation, translation, np.diag(1 / PRIOR**2)
     return *best, information
 
 

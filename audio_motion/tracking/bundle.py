@@ -12,7 +12,7 @@ from audio_motion.sequence import LandmarkSequence, Producer
 from audio_motion.topology import TEMPLATE, eye_openness, fit_similarity
 from audio_motion.tracking.detectors import landmarks_of
 from audio_motion.tracking.geometry import Pinhole, fill_gaps, fill_linear, from_c2w, to_c2w
-from audio_motion.tracking.poses import solve_poses
+from audio_motion.tracking.poses import CHUNK, solve_poses
 from audio_motion.tracking.shape import Rigid, bundle_adjust, initial_poses, mean_shape, weak_poses
 
 SHAPE_FRAMES = 240
@@ -240,10 +240,13 @@ def _poses(
 ) -> tuple[np.ndarray, np.ndarray]:
     points = np.asarray(meshes[:, picked], np.float32)
     points[~valid] = points[valid.argmax()]  # any face: their poses are replaced
-    centred = shape[picked] - np.average(shape[picked], axis=0, weights=weights)
-    start = initial_poses(points, centred, weights, camera)
     offset = np.average(shape[picked], axis=0, weights=weights)
-    rotation, translation = start.rotation, start.translation - start.rotation @ offset
+    starts = [
+        initial_poses(points[first : first + CHUNK].astype(np.float64), shape[picked] - offset, weights, camera)
+        for first in range(0, len(points), CHUNK)
+    ]
+    rotation = np.concatenate([start.rotation for start in starts])
+    translation = np.concatenate([start.translation for start in starts]) - rotation @ offset
     rotation, translation = fill_gaps(rotation, translation, valid)
     solved = solve_poses(
         points[..., :2], valid, shape[picked], weights, camera, rotation, translation, noise, face_width, fps
@@ -292,15 +295,15 @@ def _landmarks(track: Track, rotation: np.ndarray, translation: np.ndarray) -> n
     """float32 [T, 68, 3]: the rigid shape's points, moved across the line of sight so that they project onto the
     detected points, and lightly smoothed along time."""
     camera = Pinhole(track.fl, track.cx, track.cy)
-    depth = (landmarks_of(track.mesh) @ np.swapaxes(rotation, 1, 2) + translation[:, None])[..., 2:]
-    rays = np.concatenate(
-        [(track.points2d - (camera.cx, camera.cy)) / camera.fl, np.ones((*depth.shape[:2], 1))], axis=-1
-    )
-    landmarks = (rays * depth - translation[:, None]) @ rotation
-    smooth = gaussian_filter1d(
-        fill_linear(landmarks, track.valid), LANDMARK_SMOOTHING * track.fps, axis=0, mode="nearest"
-    )
-    return smooth.astype(np.float32)
+    points = landmarks_of(track.mesh)
+    landmarks = np.empty((len(rotation), 68, 3), np.float32)
+    for first in range(0, len(rotation), CHUNK):
+        part = slice(first, first + CHUNK)
+        depth = (points @ np.swapaxes(rotation[part], 1, 2) + translation[part, None])[..., 2:]
+        sideways = (track.points2d[part] - (camera.cx, camera.cy)) / camera.fl * depth
+        landmarks[part] = (np.concatenate([sideways, depth], axis=-1) - translation[part, None]) @ rotation[part]
+    filled = fill_linear(landmarks, track.valid)
+    return gaussian_filter1d(filled, LANDMARK_SMOOTHING * track.fps, axis=0, mode="nearest")
 
 
 def _rigid_error(
@@ -315,8 +318,8 @@ def _rigid_error(
     """Mean distance in pixels between detected and projected rigid points."""
     picked = np.flatnonzero(weights >= RIGID)
     total, count = 0.0, 0
-    for first in range(0, len(valid), 4096):
-        chunk = np.flatnonzero(valid[first : first + 4096]) + first
+    for first in range(0, len(valid), CHUNK):
+        chunk = np.flatnonzero(valid[first : first + CHUNK]) + first
         in_camera = shape[picked] @ np.swapaxes(rotation[chunk], 1, 2) + translation[chunk, None]
         distance = np.linalg.norm(meshes[chunk][:, picked, :2] - camera.project(in_camera), axis=-1)
         total, count = total + float(distance.sum()), count + distance.size
