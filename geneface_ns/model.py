@@ -78,8 +78,8 @@ class GeneFaceModelConfig(ModelConfig):
 class GeneFaceModel(Model):
     """A head field rendered over a torso field.
 
-    `kwargs["metadata"]["capture"]` is the capture (dataparser). The model keeps each frame's condition in buffers, looked
-    up by `Cameras.times`, so that a checkpoint drives itself with the capture's own motion.
+    `kwargs["metadata"]["capture"]` is the capture (dataparser). The model keeps each frame's condition in buffers,
+    looked up by `Cameras.times`, so that a checkpoint drives itself with the capture's own motion.
     """
 
     config: GeneFaceModelConfig
@@ -128,12 +128,9 @@ class GeneFaceModel(Model):
             fail(InputError("the checkpoint is of another method than geneface; check --load-config or --load-dir"))
         if int(version) != FORMAT_VERSION:
             fail(InputError(f"checkpoint format {int(version)}, this program reads {FORMAT_VERSION}; train again"))
-        own = self.state_dict()
-        differing = sorted(
-            name
-            for name in {*own, *state_dict}
-            if getattr(own.get(name), "shape", 0) != getattr(state_dict.get(name), "shape", 1)
-        )
+        own = {name: tensor.shape for name, tensor in self.state_dict().items()}
+        given = {name: tensor.shape for name, tensor in state_dict.items()}
+        differing = sorted(name for name in {*own, *given} if own.get(name) != given.get(name))
         if differing:
             fail(
                 InputError(
@@ -275,7 +272,8 @@ class GeneFaceModel(Model):
         for name, value in losses.items():
             if not torch.isfinite(value):
                 raise FloatingPointError(
-                    f"loss term {name!r} is {value.item()} at step {self.step}; resume from the last checkpoint with --load-dir"
+                    f"loss term {name!r} is {value.item()} at step {self.step}; "
+                    "resume from the last checkpoint with --load-dir"
                 )
         return losses
 

@@ -61,8 +61,8 @@ class Occupancy(nn.Module):
     """A dense grid over the head's box that says where samples are worth their while.
 
     It begins as the visual hull of the head masks. Training then notes how much each cell's samples weigh in their
-    pixels, as a decaying maximum over frames and rays, and cells that weigh nothing are dropped: the air in front of the
-    face and the inside of the head alike, whatever density the field has there.
+    pixels, as a decaying maximum over frames and rays, and cells that weigh nothing are dropped: the air in front of
+    the face and the inside of the head alike, whatever density the field has there.
     """
 
     weight: Tensor

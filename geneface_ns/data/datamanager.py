@@ -145,7 +145,7 @@ def head_pixels(
     around = cv2.dilate((head > 0).astype(np.uint8), np.ones((2 * margin + 1, 2 * margin + 1), np.uint8))
     candidates = np.flatnonzero(around) if around.any() else np.arange(height * width)
     pixels = rng.choice(candidates, size=count)
-    in_lips = int(round(count * lips_share))
+    in_lips = round(count * lips_share)
     grow = 0.15 * (lips_box[2] - lips_box[0])
     x0, y0 = np.clip(np.floor(lips_box[:2] - grow).astype(int), 0, (width - 1, height - 1))
     x1, y1 = np.clip(np.ceil(lips_box[2:] + grow).astype(int), (x0 + 1, y0 + 1), (width, height))

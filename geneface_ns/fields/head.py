@@ -31,7 +31,7 @@ class HeadFieldConfig:
     """Move points by the landmarks into the mean face before looking features up."""
     warp_sigma: float = 0.1
     """Reach of a landmark on the points around it, face widths."""
-    warp_resolution: int = 32
+    warp_resolution: int = 24
     """Samples along each axis of the volume that holds the motion of points."""
 
 
@@ -49,10 +49,10 @@ class FrameState(NamedTuple):
 class HeadField(nn.Module):
     """Tri-plane features in the mean face, plus planes that are a linear blend over the expression.
 
-    A sample's point is moved to the mean face by the landmarks (warp.py). There it reads static features (tri-plane) and
-    expression features: planes around the face, each frame's being the sum of a few learned ones weighted by the
-    frame's codes (the linear blend of NeRFBlendShape, Gao et al., SIGGRAPH Asia 2022, on planes). The codes also enter
-    the perceptron, each gated to its region by distance, so that hair does not follow speech.
+    A sample's point is moved to the mean face by the landmarks (warp.py). There it reads static features (tri-plane)
+    and expression features: planes around the face, each frame's being the sum of a few learned ones weighted by the
+    frame's codes (the linear blend of NeRFBlendShape, Gao et al., SIGGRAPH Asia 2022, on planes). The codes also
+    enter the perceptron, each gated to its region by distance, so that hair does not follow speech.
     """
 
     box: Tensor
@@ -93,9 +93,8 @@ class HeadField(nn.Module):
         )
         nn.init.normal_(self.pose_code.weight, std=0.01)
         with torch.no_grad():
-            self.rest[-1].bias[
-                3
-            ] = -4.5  # nearly transparent: density grows where pictures ask for it, the rest is pruned
+            # Nearly transparent: density grows where pictures ask for it, and the rest is pruned.
+            self.rest[-1].bias[3] = -4.5
 
     def frame_state(self, landmarks: Tensor, eye_openness: Tensor, pose: Tensor) -> FrameState:
         """Prepare B frames: [B, 68, 3], [B, 2], pose code [B, 6]."""
