@@ -9,13 +9,11 @@ import numpy as np
 
 from geneface_ns.capture.fill import fill_smoothly, seen_median
 
-KEPT = 60
-"""Frames the median is taken over: memory does not grow with the video."""
 FAR = 0.02
 """Distance from the person, in picture sizes, at which a background pixel is trusted first."""
 
 
-def choose_frames(person: np.ndarray, kept: int = KEPT) -> np.ndarray:
+def choose_frames(person: np.ndarray, kept: int) -> np.ndarray:
     """Frames that together see most of the scene: half spread evenly, half those that add what is seen least.
 
     Args:

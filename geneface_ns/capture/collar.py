@@ -83,7 +83,7 @@ def _colour_models(pictures: np.ndarray, persons: np.ndarray, points: np.ndarray
     for picture, person, face in zip(pictures, persons, points, strict=True):
         lab = _bins(picture)
         oval = np.zeros((height, width), np.uint8)
-        cv2.fillConvexPoly(oval, cv2.convexHull(np.round(face).astype(np.int32)), 1)
+        cv2.fillConvexPoly(oval, cv2.convexHull(np.round(face).astype(np.int32)), (1,))
         rows = np.arange(height)[:, None]
         inside = person > 200
         chin = face[8, 1]

@@ -71,6 +71,6 @@ def _push_pull(colour: np.ndarray, weight: np.ndarray) -> np.ndarray:
     small_colour = cv2.resize(colour, half, interpolation=cv2.INTER_AREA)
     # Saturate: a coarse pixel half of which is known is known.
     sure = np.minimum(small_weight * 2, 1)
-    small_colour *= (sure / np.maximum(small_weight, 1e-6))[..., None]
+    small_colour = small_colour * (sure / np.maximum(small_weight, 1e-6))[..., None]
     below = cv2.resize(_push_pull(small_colour, sure), (width, height), interpolation=cv2.INTER_LINEAR)
     return own * weight[..., None] + below * (1 - weight[..., None])

@@ -21,7 +21,7 @@ FREEDOM = 16.0
 """Neighbouring pixels' errors go together: this many count as one."""
 SHIFT_STEP = 3.0
 STRETCH_STEP = 0.6
-"""Deviation of the change from one frame to the next, pixels: of the place, and of the rim by turning and stretching."""
+"""Deviation of the change from a frame to the next, pixels: of the place, and of the rim by turning and stretching."""
 
 
 @dataclass(frozen=True)

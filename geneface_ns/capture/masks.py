@@ -45,8 +45,8 @@ def head_side(collar: Collar, body: np.ndarray, points: np.ndarray, shape: tuple
     far = 4.0 * max(height, width)
     above = np.concatenate([line, [[line[-1, 0] + far, -far], [line[0, 0] - far, -far]]])
     region = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(region, [_fixed(above)], 1, shift=SHIFT)
-    cv2.fillConvexPoly(region, cv2.convexHull(_fixed(points)), 1, shift=SHIFT)
+    cv2.fillPoly(region, [_fixed(above)], (1,), shift=SHIFT)
+    cv2.fillConvexPoly(region, cv2.convexHull(_fixed(points)), (1,), shift=SHIFT)
     return region > 0
 
 
@@ -62,7 +62,7 @@ def label(matte: np.ndarray, side: np.ndarray, points: np.ndarray) -> np.ndarray
         uint8 [H, W]; the head is the one part connected to the face, everything else of the person is torso.
     """
     face = np.zeros(matte.shape, np.uint8)
-    cv2.fillConvexPoly(face, cv2.convexHull(_fixed(points)), 1, shift=SHIFT)
+    cv2.fillConvexPoly(face, cv2.convexHull(_fixed(points)), (1,), shift=SHIFT)
     person = (matte > 127) | (face > 0)
     head = (person & side).astype(np.uint8)
     _, parts = cv2.connectedComponents(head, connectivity=4)

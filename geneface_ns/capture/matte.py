@@ -83,7 +83,7 @@ def refine_matte(rgb: np.ndarray, matte: np.ndarray) -> np.ndarray:
     contrast = (apart**2).sum(axis=-1)
     trust = trust * contrast / (contrast + spread)
     # Believed or not: half-beliefs leave veils.
-    trust = np.clip((trust - 0.4) * 4, 0, 1)
+    trust = np.clip((trust - 0.65) * 6, 0, 1)
     packed = np.dstack([means[1], apart / np.maximum(contrast, 1)[..., None], trust])
     packed = cv2.resize(packed, (width, height), interpolation=cv2.INTER_LINEAR)
     share = np.clip(((rgb - packed[..., :3]) * packed[..., 3:6]).sum(axis=-1), 0, 1)

@@ -11,11 +11,9 @@ from audio_motion.files import written_whole
 from audio_motion.topology import face_width, mouth_opening
 from audio_motion.tracking import Track, gaps
 from geneface_ns.capture.checks import angles
-from geneface_ns.capture.sound import Offset
+from geneface_ns.capture.sound import Offset, believed
 
 SCHEMA_VERSION = 1
-EVIDENCE = 0.25
-"""Correlation of mouth and loudness from which an offset is believed."""
 
 
 def build(
@@ -72,13 +70,13 @@ def advice(numbers: dict) -> list[str]:
     """One line for everything a person could improve, the most harmful first."""
     lines = []
     delay, evidence = numbers["sound_delay_s"], numbers["sound_delay_evidence"]
-    if abs(delay) > 0.08 and evidence >= EVIDENCE:
+    if abs(delay) > 0.08 and believed(evidence, numbers["seconds"]):
         total = delay + numbers["sound_delay_corrected_s"]
         lines.append(
             f"the sound seems {abs(delay):.2f} s {'late' if delay > 0 else 'early'}; "
             f"process again with --sound-delay {total:.2f}"
         )
-    if evidence < EVIDENCE:
+    if numbers["seconds"] > 10 and not believed(evidence, numbers["seconds"]):
         lines.append(
             f"mouth and sound hardly agree (correlation {evidence:.2f}): is this the speaker's voice, without music?"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,9 @@ from geneface_ns.capture.pictures import read_png, write_png
 Advance = Callable[[], None]
 
 COLLAR_FRAMES = 40
-TORSO_FRAMES = 60
+MEDIAN_FRAMES = 60
+"""Frames that background and torso are made from, fewer where they are larger than MEDIAN_SIZE: bounds the memory."""
+MEDIAN_SIZE = 1024
 CANDIDATES = 600
 """Frames out of which those for the background are chosen."""
 BOX_FRAMES = 100
@@ -44,7 +47,8 @@ def load_track(layout: Layout, name: str = "track") -> Track:
     """The track that `track` (or aligning) saved."""
     arrays = load_arrays(layout.work / f"{name}.npz")
     kinds = {field.name: field.type for field in fields(Track)}
-    return Track(**{k: v if kinds[k] == "np.ndarray" else v.item() for k, v in arrays.items() if k in kinds})
+    values: dict[str, Any] = {k: v if kinds[k] == "np.ndarray" else v.item() for k, v in arrays.items()}
+    return Track(**values)
 
 
 def body(layout: Layout, points: np.ndarray, valid: np.ndarray, size: tuple[int, int], advance: Advance) -> None:
@@ -94,7 +98,8 @@ def clean_background(layout: Layout, count: int) -> float:
     """Write `background.png`; returns the part of it that no frame showed."""
     candidates = np.unique(np.linspace(0, count - 1, CANDIDATES).round().astype(int))
     _, person = small_frames(layout, candidates)
-    chosen = candidates[background.choose_frames(person)]
+    size = read_png(layout.image(0)).shape
+    chosen = candidates[background.choose_frames(person, median_frames((size[1], size[0])))]
     picture, seen = background.clean_background(
         chosen, lambda frame: (read_png(layout.image(frame)), read_png(layout.matte(frame)))
     )
@@ -107,7 +112,7 @@ def torso_layers(layout: Layout, points: np.ndarray, size: tuple[int, int], adva
     saved = load_arrays(layout.work / "body.npz")
     motion, reference = saved["affine"], int(saved["reference"])
     collar = masks.Collar(load_arrays(layout.work / "collar.npz")["line"])
-    chosen = np.unique(np.linspace(0, len(points) - 1, TORSO_FRAMES).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(points) - 1, median_frames(size)).round().astype(int))
     canonical = torso.canonical_torso(
         np.stack([read_png(layout.image(frame)) for frame in chosen]),
         np.stack([read_png(layout.mask(frame)) for frame in chosen]),
@@ -146,6 +151,11 @@ def pictures(layout: Layout, count: int) -> Iterator[np.ndarray]:
 def head_masks(layout: Layout, count: int) -> Iterator[np.ndarray]:
     """Where the head is in all frames, bool [H, W]."""
     return (read_png(layout.mask(frame)) == masks.HEAD for frame in range(count))
+
+
+def median_frames(size: tuple[int, int]) -> int:
+    """How many frames of (width, height) are held at once."""
+    return int(np.clip(MEDIAN_FRAMES * MEDIAN_SIZE**2 / (size[0] * size[1]), 10, MEDIAN_FRAMES))
 
 
 def small_scale(size: tuple[int, int]) -> tuple[float, float]:

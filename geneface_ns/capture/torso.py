@@ -35,16 +35,18 @@ class CanonicalTorso:
 
     def at(self, body: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         """Colour [H, W, 3] and opacity [H, W] where the body's motion [2, 3] has moved it; size is (W, H)."""
-        warp = as_indices(body) @ np.array([[1, 0, -self.padding], [0, 1, -self.padding], [0, 0, 1]], np.float64)
-        colour = cv2.warpAffine(self.colour, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        opacity = cv2.warpAffine(self.opacity, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return colour, opacity
+        warp = _padded(body, self.padding)
+
+        def moved(picture: np.ndarray) -> np.ndarray:
+            return cv2.warpAffine(picture, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+        return moved(self.colour), moved(self.opacity)
 
 
 def to_reference(picture: np.ndarray, body: np.ndarray, padding: int) -> np.ndarray:
     """Move a frame [H, W, ...] onto the padded reference frame; what lies outside the frame is 0."""
     height, width = picture.shape[:2]
-    warp = as_indices(body) @ np.array([[1, 0, -padding], [0, 1, -padding], [0, 0, 1]], np.float64)
+    warp = _padded(body, padding)
     size = (width + 2 * padding, height + 2 * padding)
     return cv2.warpAffine(picture, warp, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
 
@@ -75,7 +77,7 @@ def canonical_torso(
     known = count >= max(1, len(pictures) // 20)
     shift = np.array([padding, padding], np.float64)
     still = np.array([[1, 0, padding], [0, 1, padding]], np.float64)
-    above = head_side(collar, still, points + shift, known.shape)
+    above = head_side(collar, still, points + shift, (known.shape[0], known.shape[1]))
     # What is below the collar yet only seen in the odd frame is known well enough; what is above it is painted.
     known &= ~above | (count >= len(pictures) // 2)
     opacity = np.where(known, np.uint8(255), np.uint8(0))
@@ -117,6 +119,11 @@ def layer(
     result[alpha == 0] = 0  # nothing to see there, and quick to pack
     result[..., 3] = alpha
     return result
+
+
+def _padded(body: np.ndarray, padding: int) -> np.ndarray:
+    """OpenCV's matrix [2, 3] from the padded reference frame to a frame."""
+    return as_indices(body) @ np.array([[1, 0, -padding], [0, 1, -padding], [0, 0, 1]], np.float64)
 
 
 def _hidden(points: np.ndarray, above: np.ndarray) -> np.ndarray:
