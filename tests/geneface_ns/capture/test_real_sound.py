@@ -26,7 +26,8 @@ def test_the_delay_is_the_known_one(clip: str, known: float) -> None:
     fps, detect, frames = probe(path).fps, make_detector("mediapipe"), 400
     points = [landmarks_of(detect(rgb)[0].mesh) for _, rgb in islice(read_frames(path), frames)]
     opening = np.array([mouth_opening(p) / face_width(p) for p in points])
-    sound, rate = load_sound(path, 0, frames / fps, 0)
+    beside = path.with_suffix(".wav")  # the corpus keeps the sound of some clips apart
+    sound, rate = load_sound(beside if beside.exists() else path, 0, frames / fps, 0)
     offset = estimate_offset(opening, np.ones(frames, bool), fps, sound, rate)
     assert believed(offset.evidence, frames / fps)
     assert offset.seconds == pytest.approx(known, abs=0.04)
