@@ -15,7 +15,7 @@ SIZE = 160
 """Pixels, width and height."""
 SECONDS = 24
 """Of the clip that is learnt from."""
-ITERATIONS = 1500
+ITERATIONS = 2500
 """Of the training."""
 SEED = 1
 """Who the person is."""

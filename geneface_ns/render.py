@@ -31,7 +31,7 @@ class RenderConfig:
     """Head poses from elsewhere: a camera path of the viewer (.json), or another capture's transforms.json."""
     seed: int = 0
     """Of the generator: another seed, another performance."""
-    temperature: float = 0.5
+    temperature: float = 0.3
     """How lively the generator is: 0 is the likeliest motion, 1 the full variety."""
     crf: int = 18
     """Quality of the picture, 0 (lossless) to 51."""

@@ -22,7 +22,7 @@ class EvaluateConfig:
     """What turns speech into motion (.safetensors). Default: the capture's own, fitted now if there is none."""
     seed: int = 0
     """Of the generator."""
-    temperature: float = 0.5
+    temperature: float = 0.3
     """How lively the generator is: 0 is the likeliest motion, 1 the full variety."""
 
     def main(self) -> None:
