@@ -15,7 +15,7 @@ from audio_motion.tracking import Track, fit_track
 from geneface_ns.capture import background, boxes, masks, torso
 from geneface_ns.capture.body import as_indices, reference_frame, rough_torso, track_body
 from geneface_ns.capture.collar import collar_curve
-from geneface_ns.capture.eachframe import each_frame
+from geneface_ns.capture.eachframe import each_frame, read_ahead
 from geneface_ns.capture.extract import all_meshes, found, small_size
 from geneface_ns.capture.layout import Layout
 from geneface_ns.capture.pictures import read_png, write_png
@@ -145,12 +145,12 @@ def head_box(layout: Layout, tracked: Track) -> list[list[float]]:
 
 def pictures(layout: Layout, count: int) -> Iterator[np.ndarray]:
     """All frames, uint8 RGB."""
-    return (read_png(layout.image(frame)) for frame in range(count))
+    return read_ahead(range(count), lambda frame: read_png(layout.image(frame)))
 
 
 def head_masks(layout: Layout, count: int) -> Iterator[np.ndarray]:
     """Where the head is in all frames, bool [H, W]."""
-    return (read_png(layout.mask(frame)) == masks.HEAD for frame in range(count))
+    return read_ahead(range(count), lambda frame: read_png(layout.mask(frame)) == masks.HEAD)
 
 
 def median_frames(size: tuple[int, int]) -> int:
