@@ -114,7 +114,9 @@ class LandmarkSequence:
         first, last = (int(np.ceil(round(t * self.fps, 6))) for t in (start, end))
         keep = slice(max(first, 0), max(last, 0))
         if len(self.landmarks[keep]) == 0:
-            raise InputError(f"{self.source}: no frames between {start} s and {end} s; it is {self.duration:.2f} s long")
+            raise InputError(
+                f"{self.source}: no frames between {start} s and {end} s; it is {self.duration:.2f} s long"
+            )
         return replace(
             self,
             landmarks=self.landmarks[keep],

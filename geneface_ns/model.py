@@ -24,7 +24,7 @@ from geneface_ns.data.frames import FrameStore, read_png
 from geneface_ns.fields.head import HeadField, HeadFieldConfig
 from geneface_ns.fields.torso import REACH, TorsoField, TorsoFieldConfig
 from geneface_ns.pose import body_in_image_units, invert_affine, motion_features, project_to_capture
-from geneface_ns.sampling import Occupancy, accumulate, pinhole_directions, render_weights
+from geneface_ns.sampling import Occupancy, accumulate, distortion, pinhole_directions, render_weights
 
 FORMAT_VERSION = 1
 
@@ -63,14 +63,16 @@ class GeneFaceModelConfig(ModelConfig):
     """Distance between samples along a ray, face widths."""
     coarse_sample_step: float = 0.08
     """The same during the coarse steps, before empty space is known."""
-    coarse_steps: int = 250
+    coarse_steps: int = 200
     """Steps with coarse samples."""
-    occupancy_resolution: int = 64
+    occupancy_resolution: int = 96
     """Cells of the occupancy grid along each axis of the head's box."""
-    occupancy_threshold: float = 0.01
+    occupancy_threshold: float = 0.02
     """Weight in a pixel under which a cell counts as empty."""
     mask_loss: float = 1e-3
     """Weight of the squared error between the head's opacity and its mask."""
+    distortion_loss: float = 5e-3
+    """Weight of the spread of a ray's weights along it, face widths."""
     underlay_loss: float = 0.1
     """Weight of the torso's error where the head hides it."""
 
@@ -158,7 +160,7 @@ class GeneFaceModel(Model):
 
         def prune(step: int) -> None:
             if self.config.coarse_steps <= step < self.config.head_steps:
-                self.occupancy.prune(self.config.occupancy_threshold, decay=0.8)
+                self.occupancy.prune(self.config.occupancy_threshold, decay=0.5)
 
         return [
             TrainingCallback([TrainingCallbackLocation.BEFORE_TRAIN_ITERATION], begin),
@@ -212,8 +214,9 @@ class GeneFaceModel(Model):
 
     def _render_head(
         self, condition: Condition, origins: Tensor, directions: Tensor, frame: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Colour [N, 3] (premultiplied) and opacity and depth [N, 2] of the head along rays, each of its own frame."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Of the head along rays, each of its own frame: colour [N, 3] (premultiplied), opacity and depth [N, 2], and
+        the mean spread along the rays."""
         features = motion_features(condition.c2w, condition.body)
         pose = ((features - self.torso.motion_mean) / self.torso.motion_scale)[:, :6].clamp(-4, 4)
         state = self.head.frame_state(condition.landmarks, condition.eye_openness, pose)
@@ -225,7 +228,7 @@ class GeneFaceModel(Model):
         if self.training and self.config.coarse_steps // 2 < self.step < self.config.head_steps:
             self.occupancy.note(samples.points, weight.detach())
         rgb, opacity, depth = accumulate(samples, weight, colour)
-        return rgb, torch.stack([opacity, depth], dim=1)
+        return rgb, torch.stack([opacity, depth], dim=1), distortion(samples, weight)
 
     def _render_torso(self, condition: Condition, pixel: Tensor, frame: Tensor, head: Tensor) -> Tensor:
         """Colour [N, 3] behind the head at pixels [N, 2]."""
@@ -238,10 +241,10 @@ class GeneFaceModel(Model):
         condition = self.condition_at(times)
         if self.training and self.step >= self.config.head_steps:
             with torch.no_grad():
-                head, extent = self._render_head(condition, ray_bundle.origins, ray_bundle.directions, frame)
+                head, extent, spread = self._render_head(condition, ray_bundle.origins, ray_bundle.directions, frame)
         else:
-            head, extent = self._render_head(condition, ray_bundle.origins, ray_bundle.directions, frame)
-        outputs = {"head": head, "accumulation": extent[:, :1]}
+            head, extent, spread = self._render_head(condition, ray_bundle.origins, ray_bundle.directions, frame)
+        outputs = {"head": head, "accumulation": extent[:, :1], "spread": spread}
         if not self.training or self.step >= self.config.head_steps:
             rgba = torch.cat([head, extent[:, :1]], dim=1)
             outputs["torso"] = self._render_torso(condition, ray_bundle.metadata["pixel"], frame, rgba)
@@ -268,6 +271,7 @@ class GeneFaceModel(Model):
             losses = {
                 "rgb": F.mse_loss(outputs["head"] + (1 - opacity) * underlay, image),
                 "mask": self.config.mask_loss * F.mse_loss(opacity, batch["head"]),
+                "distortion": self.config.distortion_loss * outputs["spread"],
             }
         for name, value in losses.items():
             if not torch.isfinite(value):
@@ -344,7 +348,7 @@ class GeneFaceModel(Model):
             centres = torch.stack([pixels % width, pixels // width], dim=1) + 0.5
             directions = pinhole_directions(centres, focal, centre) @ c2w[:3, :3].T
             frame = torch.zeros_like(pixels)
-            head[pixels], extent[pixels] = self._render_head(
+            head[pixels], extent[pixels], _ = self._render_head(
                 condition, c2w[:3, 3].expand_as(directions), directions, frame
             )
         opacity = extent[:, :1]

@@ -213,3 +213,24 @@ def accumulate(samples: Samples, weight: Tensor, colour: Tensor) -> tuple[Tensor
     rows = torch.cat([colour, torch.ones_like(weight)[:, None], samples.depth[:, None]], dim=1) * weight[:, None]
     sums = weight.new_zeros(len(samples.mask), 5).index_add(0, samples.ray, rows)
     return sums[:, :3], sums[:, 3], sums[:, 4]
+
+
+def distortion(samples: Samples, weight: Tensor) -> Tensor:
+    """How far each ray's weight is spread along it, mean over rays (Mip-NeRF 360, Barron et al., CVPR 2022, eq. 15).
+
+    A talking head turns by a few degrees only, which leaves its depth loose: without this a face is a fog half a head
+    deep, slow to render and swimming when it turns.
+
+    Args:
+        weight: [M].
+
+    Returns:
+        Scalar, face widths; differentiable in weight.
+    """
+    dense = torch.zeros_like(samples.mask, dtype=weight.dtype).masked_scatter(samples.mask, weight)
+    place = torch.arange(dense.shape[1], device=weight.device) * samples.step
+    moment = dense * place
+    before, moment_before = dense.cumsum(dim=1) - dense, moment.cumsum(dim=1) - moment
+    between = 2 * (moment * before - dense * moment_before).sum(dim=1)
+    within = dense.square().sum(dim=1) * (samples.step / 3)
+    return (between + within).mean()

@@ -56,7 +56,7 @@ class GeneFaceDataManagerConfig(VanillaDataManagerConfig):
     """target class to instantiate"""
     dataparser: AnnotatedDataParserUnion = field(default_factory=GeneFaceDataParserConfig)
     """Specifies the dataparser used to unpack the data."""
-    train_num_rays_per_batch: int = 4096
+    train_num_rays_per_batch: int = 3072
     """Rays per step."""
     frames_per_batch: int = 4
     """Frames that the rays of a step come from."""

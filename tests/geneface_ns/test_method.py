@@ -1,0 +1,166 @@
+"""The method as nerfstudio runs it: train, resume, evaluate and render through the real commands."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from tests.geneface_ns.exact_capture import write_exact_capture
+
+BIN = Path(sys.executable).parent
+ENVIRONMENT = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "2"}
+
+
+def run(*words: object, code: int = 0) -> str:
+    """Run a command of the environment; returns what it printed."""
+    command = [str(BIN / str(words[0])), *map(str, words[1:])]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, stdin=subprocess.DEVNULL)
+    assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def train(capture: Path, output: Path, *more: object, code: int = 0) -> str:
+    return run(
+        *("ns-train", "geneface", "--data", capture, "--output-dir", output, "--experiment-name", "x"),
+        *("--timestamp", "run", "--vis", "tensorboard", "--machine.device-type", "cpu"),
+        *("--max-num-iterations", 40, "--steps-per-save", 20, "--steps-per-eval-image", 20),
+        *("--save-only-latest-checkpoint", "False", "--pipeline.datamanager.train-num-rays-per-batch", 512),
+        *("--pipeline.model.coarse-steps", 10, *more),
+        code=code,
+    )
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("method") / "Ännas capture"
+    write_exact_capture(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(capture: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("trained")
+    train(capture, output)
+    return output / "x" / "geneface" / "run"
+
+
+def checkpoint(run_folder: Path, step: int) -> dict:
+    # weights_only: a checkpoint is data, not code.
+    return torch.load(run_folder / f"nerfstudio_models/step-{step:09d}.ckpt", map_location="cpu", weights_only=True)
+
+
+def test_two_stages_in_one_run(trained: Path):
+    half, whole = checkpoint(trained, 20), checkpoint(trained, 39)
+    # Head stage until step 30: from 20 to 39 both parts have learned.
+    changed = {name for name, value in whole["pipeline"].items() if not torch.equal(value, half["pipeline"][name])}
+    assert "_model.head.expression_planes" in changed
+    assert "_model.torso.head_encoder.weight" in changed
+    # At step 20 the torso had not been touched by the optimiser.
+    assert "torso_networks" in half["optimizers"]
+    assert not half["optimizers"]["torso_networks"]["state"]
+    assert list(trained.glob("events.*")), "pictures for TensorBoard"
+
+
+def test_resume_goes_on_in_the_same_stage_and_ends_where_the_first_run_ended(
+    capture: Path, trained: Path, tmp_path: Path
+):
+    train(capture, tmp_path, "--load-dir", trained / "nerfstudio_models", "--load-step", 20)
+    resumed = tmp_path / "x" / "geneface" / "run"
+    steps = sorted(int(path.stem.split("-")[1]) for path in (resumed / "nerfstudio_models").glob("*.ckpt"))
+    assert steps[-1] == 39
+    a, b = checkpoint(trained, 39), checkpoint(resumed, 39)
+    for group in a["optimizers"]:
+        rates = [c["optimizers"][group]["param_groups"][0]["lr"] for c in (a, b)]
+        assert rates[0] == pytest.approx(rates[1])
+    # The torso's steps begin at 30 in both.
+    state = [next(iter(c["optimizers"]["torso_networks"]["state"].values()))["step"].item() for c in (a, b)]
+    assert state == [10, 10]
+
+
+def test_ns_eval(trained: Path, tmp_path: Path):
+    run("ns-eval", "--load-config", trained / "config.yml", "--output-path", tmp_path / "eval.json")
+    results = json.loads((tmp_path / "eval.json").read_text())["results"]
+    assert results["psnr"] > 12
+    assert results["psnr_head_over_real"] > 12
+    assert results["psnr_lips"] > 5
+
+
+def length(video: Path) -> tuple[int, int]:
+    """Frames and width of a video."""
+    with av.open(str(video)) as container:
+        frames = list(container.decode(video=0))
+    return len(frames), frames[0].width
+
+
+def test_ns_render_dataset(trained: Path, tmp_path: Path):
+    run(
+        "ns-render",
+        "dataset",
+        "--load-config",
+        trained / "config.yml",
+        "--output-path",
+        tmp_path,
+        "--image-format",
+        "png",
+    )
+    assert len(list(tmp_path.glob("test/rgb/**/*.png"))) == 3
+
+
+def test_ns_render_interpolate_and_spiral(trained: Path, tmp_path: Path):
+    # interpolate carries no times on nerfstudio 1.1.5.
+    run(
+        *("ns-render", "interpolate", "--load-config", trained / "config.yml", "--pose-source", "eval"),
+        *("--interpolation-steps", 2, "--output-path", tmp_path / "between.mp4"),
+    )
+    assert length(tmp_path / "between.mp4")[0] >= 2
+    run(
+        *("ns-render", "spiral", "--load-config", trained / "config.yml", "--seconds", 0.2, "--frame-rate", 25),
+        *("--radius", 0.1, "--output-path", tmp_path / "spiral.mp4"),
+    )
+    assert length(tmp_path / "spiral.mp4")[0] == 5
+
+
+def test_ns_render_camera_path(capture: Path, trained: Path, tmp_path: Path):
+    frames = json.loads((capture / "transforms.json").read_text())["frames"]
+    path = {
+        "camera_type": "perspective",
+        "render_height": 48,
+        "render_width": 64,
+        "seconds": 0.16,
+        "camera_path": [
+            {
+                "camera_to_world": np.array(frame["transform_matrix"]).ravel().tolist(),
+                "fov": 20.0,
+                "aspect": 4 / 3,
+                "render_time": i / 3,
+            }
+            for i, frame in enumerate(frames[:4])
+        ],
+    }
+    (tmp_path / "path.json").write_text(json.dumps(path))
+    run(
+        *("ns-render", "camera-path", "--load-config", trained / "config.yml"),
+        *("--camera-path-filename", tmp_path / "path.json", "--output-path", tmp_path / "path.mp4"),
+    )
+    assert length(tmp_path / "path.mp4") == (4, 64)
+
+
+def test_bad_captures_end_training_with_one_line(capture: Path, tmp_path: Path):
+    printed = train(tmp_path, tmp_path / "out", code=2)
+    assert "error: " in printed
+    assert "geneface process" in printed
+    assert "Traceback" not in printed
+
+
+def test_a_checkpoint_of_another_size_ends_with_one_line(capture: Path, trained: Path, tmp_path: Path):
+    printed = train(
+        *(capture, tmp_path, "--load-dir", trained / "nerfstudio_models", "--pipeline.model.head.hidden", 32), code=2
+    )
+    assert "does not fit" in printed
+    assert "Traceback" not in printed
