@@ -16,11 +16,12 @@ MOUTH = slice(48, 68)
 OUTER_LIPS = slice(48, 60)
 INNER_LIPS = slice(60, 68)
 
-MIRROR = np.array(
-    [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31]
-    + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
-    + [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
+_MIRRORED_GROUPS = (
+    [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31],  # jaw, brows, nose
+    [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40],  # eyes
+    [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65],  # mouth
 )
+MIRROR = np.concatenate(_MIRRORED_GROUPS)
 """Index of each point's mirror image: `landmarks[MIRROR] * [-1, 1, 1]` is the face seen in a mirror."""
 
 # The neutral points of MediaPipe's canonical face model (Apache-2.0), moved to our frame and scaled to face width 1.

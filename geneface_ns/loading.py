@@ -15,7 +15,7 @@ from geneface_ns.data.capture import Capture, load_capture
 if TYPE_CHECKING:
     from nerfstudio.engine.trainer import TrainerConfig
 
-    from geneface_ns.model import GeneFaceModel
+    from geneface_ns.portrait import Portrait
 
 METHOD = "geneface"
 
@@ -24,7 +24,7 @@ METHOD = "geneface"
 class Trained:
     """A trained head and the person it shows."""
 
-    model: GeneFaceModel
+    portrait: Portrait
     capture: Capture
     step: int
     """Of the checkpoint."""
@@ -75,4 +75,4 @@ def load_trained(config_path: Path) -> Trained:
     except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{config_path.parent}: its checkpoint cannot be loaded ({reason}); train again") from error
-    return Trained(pipeline.model, load_capture(pipeline.datamanager.get_datapath()), step)  # type: ignore[arg-type]
+    return Trained(pipeline.model.portrait, load_capture(pipeline.datamanager.get_datapath()), step)  # type: ignore[arg-type]

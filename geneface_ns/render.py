@@ -71,7 +71,7 @@ class RenderConfig:
         from geneface_ns.video import VideoWriter
 
         trained = load_trained(self.load_config)
-        model, capture = trained.model, trained.capture
+        portrait, capture = trained.portrait, trained.capture
         if self.camera_path is not None:
             trajectory = trajectory_from_file(self.camera_path, capture)
         else:
@@ -85,8 +85,8 @@ class RenderConfig:
             generator = self.generator or own_generator(capture)
             motion = motion_of_speech(sound, generator, capture, self.seed, self.temperature)
             total = math.ceil(round(duration * capture.fps, 6))
-        frames = drive(model, trajectory, motion, capture.fps, model.image_size)
-        with VideoWriter(self.output, model.image_size, capture.fps, sound, self.crf) as writer:
+        frames = drive(portrait, trajectory, motion, capture.fps, portrait.camera.size)
+        with VideoWriter(self.output, portrait.camera.size, capture.fps, sound, self.crf) as writer:
             for frame in shown(frames, total, "render"):
                 writer.write(frame)
         print(f"{self.output}: {writer.frames} frames, {writer.frames / capture.fps:.2f} s")

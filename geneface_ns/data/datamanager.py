@@ -122,8 +122,8 @@ class GeneFaceDataManager(VanillaDataManager[CaptureDataset]):
             )
         stacked = {name: torch.from_numpy(np.concatenate([row[name] for row in rows])) for name in rows[0]}
         batch = {name: stacked[name].to(self.device).float() / 255 for name in ("image", "underlay", "head")}
-        pixels = stacked["pixels"].to(self.device)
-        centres = torch.stack([pixels % width, pixels // width], dim=1) + 0.5
+        flat = stacked["pixels"].to(self.device)
+        centres = torch.stack([flat % width, flat // width], dim=1) + 0.5
         which = torch.from_numpy(picks).repeat_interleave(each)
         return ray_bundle(dataset.cameras, which, centres), batch
 
@@ -163,7 +163,8 @@ def ray_bundle(cameras: Cameras, which: torch.Tensor, pixels: torch.Tensor) -> R
     Returns:
         RayBundle [N] with times, and metadata["pixel"] [N, 2]: the image as [-1, 1]^2, y down.
     """
-    first = cameras[0]
+    first, times = cameras[0], cameras.times
+    assert times is not None
     focal, centre = (float(first.fx), float(first.fy)), (float(first.cx), float(first.cy))
     c2w = cameras.camera_to_worlds.to(pixels.device)[which]
     local = pinhole_directions(pixels, focal, centre)
@@ -173,6 +174,6 @@ def ray_bundle(cameras: Cameras, which: torch.Tensor, pixels: torch.Tensor) -> R
         directions=(c2w[:, :, :3] @ local[:, :, None])[..., 0],
         pixel_area=torch.ones_like(local[:, :1]),
         camera_indices=which[:, None].to(pixels.device),
-        times=cameras.times.to(pixels.device)[which],
+        times=times.to(pixels.device)[which],
         metadata={"pixel": pixels / size * 2 - 1},
     )

@@ -54,13 +54,13 @@ class EvaluateConfig:
         folder = self.output or Path(self.load_config).parent / "evaluation"
         lpips = make_perceptual()
         modes = evaluate(
-            trained.model, capture, test, speech, trained.model.image_size, lpips, folder / "side_by_side.mp4"
+            trained.portrait, capture, test, speech, trained.portrait.camera.size, lpips, folder / "side_by_side.mp4"
         )
         report = {
             "schema_version": 1,
             "capture": str(capture.folder),
             "step": trained.step,
-            "size": trained.model.image_size,
+            "size": trained.portrait.camera.size,
             "test_frames": [int(test[0]), int(test[-1])],
             "lpips": lpips if isinstance(lpips, str) else "AlexNet",
             "modes": {mode.name: {"what": mode.what, **modes[mode.name]} for mode in MODES},

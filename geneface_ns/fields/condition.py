@@ -32,6 +32,12 @@ def principal_components(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
 class ConditionEncoder(nn.Module):
     """Codes by region: the mouth's from jaw and mouth landmarks, the upper face's from brows, eyes and eye openness."""
 
+    mean: Tensor
+    lower_basis: Tensor
+    upper_basis: Tensor
+    eye_mean: Tensor
+    eye_scale: Tensor
+
     def __init__(self, landmarks: Tensor, eye_openness: Tensor, lower: int = 12, upper: int = 6) -> None:
         """
         Args:

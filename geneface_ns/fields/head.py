@@ -88,13 +88,12 @@ class HeadField(nn.Module):
         self.lower_code = nn.Linear(lower, config.hidden, bias=False)
         self.upper_code = nn.Linear(upper, config.hidden, bias=False)
         self.pose_code = nn.Linear(6, config.hidden, bias=False)
-        self.rest = nn.Sequential(
-            nn.ReLU(), nn.Linear(config.hidden, config.hidden), nn.ReLU(), nn.Linear(config.hidden, 4)
-        )
+        last = nn.Linear(config.hidden, 4)
+        self.rest = nn.Sequential(nn.ReLU(), nn.Linear(config.hidden, config.hidden), nn.ReLU(), last)
         nn.init.normal_(self.pose_code.weight, std=0.01)
         with torch.no_grad():
             # Nearly transparent: density grows where pictures ask for it, and the rest is pruned.
-            self.rest[-1].bias[3] = -4.5
+            last.bias[3] = -4.5
 
     def frame_state(self, landmarks: Tensor, eye_openness: Tensor, pose: Tensor) -> FrameState:
         """Prepare B frames: [B, 68, 3], [B, 2], pose code [B, 6]."""

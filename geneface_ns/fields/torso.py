@@ -57,6 +57,9 @@ def sample_picture(picture: Tensor, position: Tensor) -> Tensor:
 class TorsoField(nn.Module):
     """Colour of body and background at a pixel, given body motion, head pose and what the head looks like there."""
 
+    motion_mean: Tensor
+    motion_scale: Tensor
+
     def __init__(self, config: TorsoFieldConfig, width: int, height: int, motion: Tensor) -> None:
         """
         Args:
@@ -74,21 +77,24 @@ class TorsoField(nn.Module):
         self.register_buffer("motion_scale", motion.std(dim=0).clamp_min(1e-4))
         self.encoder = nn.Sequential(nn.Linear(12, 64), nn.ReLU(), nn.Linear(64, config.code))
         features = config.latent_channels * len(config.latent_resolutions)
-        self.shift = nn.Sequential(
-            nn.Linear(2 * features + config.code, config.hidden), nn.ReLU(), nn.Linear(config.hidden, 4)
-        )
+        # The last layers begin at zero, so the field begins as the plain moved pictures: the rest it has to earn.
+        shift, extra = nn.Linear(config.hidden, 4), nn.Linear(config.hidden, 7)
+        for last in (shift, extra):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+        self.shift = nn.Sequential(nn.Linear(2 * features + config.code, config.hidden), nn.ReLU(), shift)
         self.head_encoder = nn.Linear(4, 8)
         self.colour = nn.Sequential(
             nn.Linear(2 * features + 7 + config.code + 8, config.hidden),
             nn.ReLU(),
             nn.Linear(config.hidden, config.hidden),
             nn.ReLU(),
-            nn.Linear(config.hidden, 7),
+            extra,
         )
-        # Begin as the plain moved pictures: whatever the field adds, it has to earn.
-        for last in (self.shift[-1], self.colour[-1]):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+
+    def normalised(self, motion: Tensor) -> Tensor:
+        """Motion features [B, 12] in deviations from the training frames' mean."""
+        return (motion - self.motion_mean) / self.motion_scale
 
     @torch.no_grad()
     def start_from(self, torso: Tensor, background: Tensor) -> None:
@@ -121,7 +127,7 @@ class TorsoField(nn.Module):
         Returns:
             [N, 3], about [0, 1]; differentiable in all but frame.
         """
-        code = self.encoder((motion - self.motion_mean) / self.motion_scale).clamp(-5, 5)
+        code = self.encoder(self.normalised(motion).clamp(-4, 4))
         own = F.one_hot(frame, len(motion)).to(pixel.dtype)
         codes = own @ code
         canonical = pixel

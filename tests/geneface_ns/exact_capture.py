@@ -1,4 +1,4 @@
-"""A capture directory written from the procedural person's truth: exact poses, landmarks, masks and layers, no tracker."""
+"""A capture directory written from the procedural person's truth: exact poses, landmarks, masks and layers."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from audio_motion.sequence import LandmarkSequence, Producer
 from audio_motion.topology import TEMPLATE
+from geneface_ns.portrait import Pinhole
 
 
 def head_nods(count: int, fps: float = 25.0) -> np.ndarray:
@@ -78,7 +79,7 @@ class FakeModel:
     """Paints body x in red and the upper lip's height in green, or the underlay alone; keeps the poses."""
 
     device = torch.device("cpu")
-    image_size = (32, 32)
+    camera = Pinhole((100.0, 100.0), (16.0, 16.0), (32, 32))
 
     def __init__(self) -> None:
         self.poses: list[np.ndarray] = []

@@ -20,7 +20,7 @@ def test_rotation_vector_agrees_with_scipy(x: float, y: float, z: float):
 
 
 def test_body_in_image_units():
-    # In a 200 x 100 picture a move of 20 px right and 10 px down is 0.2 and 0.2; scaling about the corner shifts the middle.
+    # In a 200 x 100 picture 20 px right and 10 px down are 0.2 and 0.2; doubling about the corner moves the middle.
     still = torch.tensor([[[1.0, 0.0, 20.0], [0.0, 1.0, 10.0]]])
     torch.testing.assert_close(body_in_image_units(still, 200, 100), torch.tensor([[[1.0, 0.0, 0.2], [0.0, 1.0, 0.2]]]))
     double = torch.tensor([[[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]])

@@ -79,7 +79,7 @@ def test_frames_are_reduced_by_area_and_forgotten_beyond_the_budget(folder: Path
 def test_missing_frame_names_the_file(folder: Path, tmp_path: Path):
     (tmp_path / "transforms.json").write_bytes((folder / "transforms.json").read_bytes())
     (tmp_path / "landmarks.npz").write_bytes((folder / "landmarks.npz").read_bytes())
-    with pytest.raises(InputError, match="background.png"):
+    with pytest.raises(InputError, match=r"background\.png"):
         FrameStore(load_capture(tmp_path)).frame(0)
 
 
