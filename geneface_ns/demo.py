@@ -15,7 +15,7 @@ SIZE = 160
 """Pixels, width and height."""
 SECONDS = 24
 """Of the clip that is learnt from."""
-ITERATIONS = 2500
+ITERATIONS = 3000
 """Of the training."""
 SEED = 1
 """Who the person is."""
@@ -36,7 +36,7 @@ class DemoConfig:
         """
         out = self.output_dir
         clip, speech, capture = out / "clip.mp4", out / "speech.wav", out / "capture"
-        training = out / "training" / "demo" / "geneface" / "run"
+        training = out / "training" / RUN
         video = out / "demo.mp4"
         steps: list[tuple[str, Path, Callable[[], None]]] = [
             ("the person's clip", clip, lambda: make_clip(clip)),
@@ -64,6 +64,8 @@ class DemoConfig:
         print(f"{video} (all steps: {perf_counter() - begin:.0f} s)")
 
 
+RUN = Path("demo", "geneface", "run")
+"""nerfstudio's folder of the training, below its output folder."""
 LAST_CHECKPOINT = f"nerfstudio_models/step-{ITERATIONS - 1:09d}.ckpt"
 
 
@@ -84,15 +86,17 @@ def make_speech(path: Path) -> None:
 
 
 def train(capture: Path, output: Path) -> None:
-    """Train with nerfstudio's own command."""
+    """Train with nerfstudio's own command; an interrupted training goes on from its last checkpoint."""
     import torch
 
+    checkpoints = output / RUN / "nerfstudio_models"
+    resume = ("--load-dir", checkpoints) if any(checkpoints.glob("step-*.ckpt")) else ()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     run(
         Path(sys.executable).with_name("ns-train"),
         *("geneface", "--data", capture, "--output-dir", output),
         *("--experiment-name", "demo", "--timestamp", "run", "--vis", "tensorboard"),
-        *("--machine.device-type", device, "--max-num-iterations", ITERATIONS),
+        *("--machine.device-type", device, "--max-num-iterations", ITERATIONS, *resume),
     )
 
 

@@ -1,8 +1,9 @@
-"""The progress bar of work that goes frame by frame."""
+"""The progress bar of work that goes frame by frame: how many, how fast, how long still."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
@@ -17,11 +18,21 @@ class Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:.1f} fps" if speed else "")
+        return Text(f"{speed:6.1f} frames/s" if speed else "       frames/s")
+
+
+@contextmanager
+def frame_bar(console: Console, label: str, total: int | None, done: int = 0) -> Iterator[Callable[[], None]]:
+    """Show a bar; yields a function that advances it by one frame."""
+    columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), Rate())
+    with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console) as progress:
+        task = progress.add_task(label, total=total, completed=done)
+        yield lambda: progress.advance(task)
 
 
 def shown(frames: Iterable[T], total: int | None, label: str) -> Iterator[T]:
-    """Pass frames on while a bar on standard error shows how many, how fast and the time left."""
-    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield from progress.track(frames, total=total)
+    """Pass frames on while a bar on standard error shows them."""
+    with frame_bar(Console(stderr=True), label, total) as advance:
+        for frame in frames:
+            yield frame
+            advance()

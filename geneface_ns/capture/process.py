@@ -20,11 +20,11 @@ from geneface_ns.capture.config import ProcessConfig
 from geneface_ns.capture.crop import Crop, choose_crop
 from geneface_ns.capture.extract import extract
 from geneface_ns.capture.layout import Layout
-from geneface_ns.capture.progress import stage_bar
 from geneface_ns.capture.scan import scan
 from geneface_ns.capture.sound import estimate_offset, load_sound, write_wav
 from geneface_ns.capture.source import open_source
 from geneface_ns.capture.state import State, open_state
+from geneface_ns.progress import frame_bar
 
 
 def process(config: ProcessConfig, console: Console | None = None) -> None:
@@ -45,7 +45,7 @@ def process(config: ProcessConfig, console: Console | None = None) -> None:
         return
     run = _Run(config, layout, state, console)
     if not state.done("sound"):  # nothing is written before the video is known to be usable
-        with stage_bar(console, "look for faces", source.count) as advance:
+        with frame_bar(console, "look for faces", source.count) as advance:
             seen = scan(source, advance)
         crop = choose_crop(seen.boxes, *seen.size, config.size)
         length = seen.frames / source.fps
@@ -97,7 +97,7 @@ class _Run:
     ) -> None:
         if self.state.done(name):
             return
-        with stage_bar(self.console, title, total) as advance:
+        with frame_bar(self.console, title, total) as advance:
             self.timed(name, lambda: work(advance))
 
     def summary(self, count: int) -> None:

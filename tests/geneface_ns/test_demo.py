@@ -8,7 +8,7 @@ import pytest
 
 from audio_motion.errors import InputError
 from geneface_ns import demo
-from geneface_ns.demo import LAST_CHECKPOINT, SECONDS, DemoConfig
+from geneface_ns.demo import LAST_CHECKPOINT, RUN, SECONDS, DemoConfig
 
 
 @pytest.fixture
@@ -27,9 +27,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(demo, "make_clip", lambda path: leaves("clip", path))
     monkeypatch.setattr(demo, "make_speech", lambda path: leaves("speech", path))
     monkeypatch.setattr(demo, "geneface", geneface)
-    monkeypatch.setattr(
-        demo, "train", lambda capture, output: leaves("train", output / "demo" / "geneface" / "run" / LAST_CHECKPOINT)
-    )
+    monkeypatch.setattr(demo, "train", lambda capture, output: leaves("train", output / RUN / LAST_CHECKPOINT))
     return names
 
 
@@ -49,6 +47,18 @@ def test_a_step_without_a_product(tmp_path: Path, done: list[str], monkeypatch: 
     with pytest.raises(InputError, match="ns-train geneface ended without"):
         DemoConfig(tmp_path / "out").main()
     assert done == ["clip", "speech", "process"]
+
+
+def test_an_interrupted_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[tuple[object, ...]] = []
+    monkeypatch.setattr(demo, "run", lambda *words: commands.append(words))
+    demo.train(tmp_path / "capture", tmp_path)
+    models = tmp_path / RUN / "nerfstudio_models"
+    models.mkdir(parents=True)
+    (models / "step-000001000.ckpt").touch()
+    demo.train(tmp_path / "capture", tmp_path)
+    assert "--load-dir" not in commands[0]
+    assert commands[1][-2:] == ("--load-dir", models)
 
 
 def test_failing_commands(tmp_path: Path) -> None:
