@@ -40,7 +40,8 @@ class HeadRenderer(Protocol):
     ) -> torch.Tensor:
         """Pose [4, 4], landmarks [68, 3], eyes [2], body [2, 3], size (w, h) -> float [H, W, 3] in [0, 1].
 
-        Where `underlay` ([H, W, 3] in [0, 1]) is given, the head is laid over it, else over the rendered torso.
+        Where `underlay` ([H, W, 4] in [0, 1], `data.frames.Frame`) is given, the head is laid over it, else over the
+        rendered torso.
         """
         ...
 

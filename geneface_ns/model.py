@@ -20,7 +20,7 @@ from audio_motion.errors import InputError, fail
 from geneface_ns.data.datamanager import CaptureDataset
 from geneface_ns.fields.head import HeadFieldConfig
 from geneface_ns.fields.torso import TorsoFieldConfig
-from geneface_ns.portrait import Pinhole, Portrait
+from geneface_ns.portrait import Pinhole, Portrait, lay_over
 from geneface_ns.pose import project_to_capture
 from geneface_ns.sampling import distortion
 
@@ -59,7 +59,8 @@ class GeneFaceModelConfig(ModelConfig):
     distortion_loss: float = 5e-3
     """Weight of the spread of a ray's weights along it, face widths."""
     underlay_loss: float = 0.1
-    """Weight of the torso's error where the head hides it."""
+    """Weight of the torso's error against the capture's own layer, where the head hides it and where it covers the
+    head."""
 
 
 class GeneFaceModel(Model):
@@ -168,11 +169,11 @@ class GeneFaceModel(Model):
         if not (self.training and self._in_head_stage):
             head = torch.cat([rays.colour, rays.opacity], dim=1)
             outputs["torso"] = portrait.render_torso(condition, ray_bundle.metadata["pixel"], frame, head)
-            outputs["rgb"] = rays.colour + (1 - rays.opacity) * outputs["torso"]
+            outputs["rgb"] = lay_over(rays.colour, rays.opacity, outputs["torso"])
         return outputs
 
     def get_metrics_dict(self, outputs: dict[str, Any], batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        over_real = outputs["head"] + (1 - outputs["accumulation"]) * batch["underlay"]
+        over_real = lay_over(outputs["head"], outputs["accumulation"], batch["underlay"])
         metrics = {"psnr_head_over_real": psnr(over_real.detach(), batch["image"])}
         if "rgb" in outputs:
             metrics["psnr"] = psnr(outputs["rgb"].detach(), batch["image"])
@@ -184,8 +185,8 @@ class GeneFaceModel(Model):
         config, image, underlay, opacity = self.config, batch["image"], batch["underlay"], outputs["accumulation"]
         if self._in_head_stage:
             losses = {
-                "rgb": F.mse_loss(outputs["head"] + (1 - opacity) * underlay, image),
-                "mask": config.mask_loss * F.mse_loss(opacity, batch["head"]),
+                "rgb": F.mse_loss(lay_over(outputs["head"], opacity, underlay), image),
+                "mask": config.mask_loss * F.mse_loss(opacity * (1 - underlay[:, 3:]), batch["head"]),
                 "distortion": config.distortion_loss * outputs["spread"],
             }
         else:
@@ -234,7 +235,7 @@ class GeneFaceModel(Model):
         self, outputs: dict[str, Tensor], batch: dict[str, Tensor]
     ) -> tuple[dict[str, float], dict[str, Tensor]]:
         image, underlay = batch["image"].to(self.device), batch["underlay"].to(self.device)
-        over_real = (outputs["head"] + (1 - outputs["accumulation"]) * underlay).clamp(0, 1)
+        over_real = lay_over(outputs["head"], outputs["accumulation"], underlay).clamp(0, 1)
         x0, y0, x1, y1 = (int(v) for v in batch["lips_box"])
         rows, columns = slice(max(y0, 0), y1 + 1), slice(max(x0, 0), x1 + 1)
         metrics = {

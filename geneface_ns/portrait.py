@@ -45,6 +45,23 @@ class HeadRays(NamedTuple):
     """[M] of each sample in its pixel."""
 
 
+def lay_over(head: Tensor, opacity: Tensor, underlay: Tensor) -> Tensor:
+    """The head over what lies behind it, and under what lies before it.
+
+    The neck moves with the head and the collar with the body: where the collar covers the neck, no rigid head can
+    follow its edge, so the torso may cover the head.
+
+    Args:
+        head: [..., 3] premultiplied colour; opacity: [..., 1].
+        underlay: [..., 4] colour, and how much of it lies before the head.
+
+    Returns:
+        [..., 3].
+    """
+    visible = 1 - underlay[..., 3:]
+    return visible * head + (1 - visible * opacity) * underlay[..., :3]
+
+
 class Pinhole(NamedTuple):
     """A camera for whole pictures, pixels."""
 
@@ -186,7 +203,7 @@ class Portrait(nn.Module):
         return HeadRays(rgb, opacity[:, None], depth[:, None], samples, weight)
 
     def render_torso(self, condition: Condition, pixel: Tensor, frame: Tensor, head: Tensor) -> Tensor:
-        """Colour [N, 3] behind the head.
+        """What lies behind and before the head, [N, 4] as `lay_over` takes it.
 
         Args:
             pixel: [N, 2], the image being [-1, 1]^2, y down.
@@ -213,7 +230,7 @@ class Portrait(nn.Module):
             eye_openness: [2].
             body: [2, 3] the torso's affine motion, capture pixels (transforms.json).
             size: width and height of the picture wanted.
-            underlay: [H, W, 3] in [0, 1]: put the head over this picture instead of the rendered torso.
+            underlay: [H, W, 4] in [0, 1], as `lay_over` takes it: instead of the rendered torso.
 
         Returns:
             [H, W, 3] in [0, 1].
@@ -241,7 +258,7 @@ class Portrait(nn.Module):
             condition: of one frame.
             c2w: [4, 4] of the camera.
             board: [H W, 2] where each pixel meets the torso's plane; None: the camera is the capture's own.
-            underlay: [H, W, 3]: put the head over this picture instead of the rendered torso.
+            underlay: [H, W, 4] in [0, 1], as `lay_over` takes it: instead of the rendered torso.
 
         Returns:
             rgb in [0, 1] and head (premultiplied) [H, W, 3]; accumulation and depth [H, W, 1].
@@ -257,16 +274,16 @@ class Portrait(nn.Module):
             head[pixels] = torch.cat([rays.colour, rays.opacity, rays.depth], dim=1)
         opacity = head[:, 3:4]
         if underlay is not None:
-            behind = underlay.to(self.device).reshape(-1, 3)
+            around = underlay.to(self.device).reshape(-1, 4)
         else:
             if board is None:
                 x = (torch.arange(width, device=self.device) + 0.5) / width * 2 - 1
                 y = (torch.arange(height, device=self.device) + 0.5) / height * 2 - 1
                 board = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).reshape(-1, 2)
             frame = torch.zeros(count, dtype=torch.long, device=self.device)
-            behind = self.render_torso(condition, board, frame, head[:, :4])
+            around = self.render_torso(condition, board, frame, head[:, :4])
         pictures = {
-            "rgb": (head[:, :3] + (1 - opacity) * behind).clamp(0, 1),
+            "rgb": lay_over(head[:, :3], opacity, around).clamp(0, 1),
             "head": head[:, :3],
             "accumulation": opacity,
             "depth": head[:, 4:] / opacity.clamp_min(1e-4),

@@ -174,8 +174,8 @@ class Occupancy(nn.Module):
         """
         step = step or self.step
         near, far = box_span(origins, directions, self.box)
-        diagonal = float((self.box[1] - self.box[0]).norm())
-        slots = max(1, int(min(float((far - near).max().clamp_min(0)), diagonal) / step) + 1)
+        longest = float((far - near).max()) if len(near) else 0.0
+        slots = max(1, int(longest / step) + 1)
         shift = torch.rand_like(near) if jitter else torch.full_like(near, 0.5)
         depth = near[:, None] + (torch.arange(slots, device=near.device) + shift[:, None]) * step
         inside = depth < far[:, None]

@@ -116,7 +116,7 @@ class GeneFaceDataManager(VanillaDataManager[CaptureDataset]):
                 {
                     "pixels": pixels,
                     "image": frame.image.reshape(-1, 3)[pixels],
-                    "underlay": frame.underlay.reshape(-1, 3)[pixels],
+                    "underlay": frame.underlay.reshape(-1, 4)[pixels],
                     "head": frame.head.reshape(-1, 1)[pixels],
                 }
             )

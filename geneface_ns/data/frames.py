@@ -19,7 +19,8 @@ class Frame(NamedTuple):
     image: np.ndarray
     """[H, W, 3] RGB."""
     underlay: np.ndarray
-    """[H, W, 3] RGB: the real picture where there is no head, the filled-in torso over the background behind it."""
+    """[H, W, 4]: in RGB the real picture where there is no head, the filled-in torso over the background behind it;
+    last, how much of the pixel is torso that lies before the head, as a collar before the neck."""
     head: np.ndarray
     """[H, W]: how much of the pixel is head, 0 to 255."""
 
@@ -51,7 +52,7 @@ class FrameStore:
         self.downscale = downscale
         self.size = (capture.width // downscale, capture.height // downscale)
         """Width and height in pixels."""
-        self._capacity = max(1, budget_bytes // (self.size[0] * self.size[1] * 7))
+        self._capacity = max(1, budget_bytes // (self.size[0] * self.size[1] * 8))
         self._kept: OrderedDict[int, Frame] = OrderedDict()
         self._background: np.ndarray | None = None
 
@@ -74,12 +75,13 @@ class FrameStore:
         if self._background is None:
             self._background = read_png(self.capture.folder / "background.png", cv2.IMREAD_COLOR)
         image = read_png(self.capture.image_path(index), cv2.IMREAD_COLOR)
-        is_head = read_png(self.capture.mask_path(index), cv2.IMREAD_GRAYSCALE) == 1
+        labels = read_png(self.capture.mask_path(index), cv2.IMREAD_GRAYSCALE)
+        is_head = labels == 1
         torso = read_png(self.capture.torso_path(index))
         hidden = torso[is_head]
         alpha = hidden[:, 3:].astype(np.float32) / 255
-        underlay = image.copy()
-        underlay[is_head] = (hidden[:, :3] * alpha + self._background[is_head] * (1 - alpha) + 0.5).astype(np.uint8)
+        underlay = np.dstack([image, (labels == 2) * np.uint8(255)])
+        underlay[is_head, :3] = (hidden[:, :3] * alpha + self._background[is_head] * (1 - alpha) + 0.5).astype(np.uint8)
         return Frame(self._reduce(image), self._reduce(underlay), self._reduce(is_head.astype(np.uint8) * 255))
 
     def _reduce(self, pixels: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The torso field: body and background behind the head, as a picture that moves.
+"""The torso field: body and background around the head, as a picture that moves.
 
 Shoulders do not follow the head: the torso is a canonical picture behind the tracked affine motion of the body, refined
 by a small field that sees body motion, head pose and the rendered head (docs/benchmarks.md has what each is worth).
@@ -78,10 +78,11 @@ class TorsoField(nn.Module):
         self.encoder = nn.Sequential(nn.Linear(12, 64), nn.ReLU(), nn.Linear(64, config.code))
         features = config.latent_channels * len(config.latent_resolutions)
         # The last layers begin at zero, so the field begins as the plain moved pictures: the rest it has to earn.
-        shift, extra = nn.Linear(config.hidden, 4), nn.Linear(config.hidden, 7)
+        shift, extra = nn.Linear(config.hidden, 4), nn.Linear(config.hidden, 8)
         for last in (shift, extra):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
+        nn.init.constant_(extra.bias[7:], -4.0)  # nothing lies before the head
         self.shift = nn.Sequential(nn.Linear(2 * features + config.code, config.hidden), nn.ReLU(), shift)
         self.head_encoder = nn.Linear(4, 8)
         self.colour = nn.Sequential(
@@ -115,7 +116,7 @@ class TorsoField(nn.Module):
         return rows
 
     def forward(self, pixel: Tensor, frame: Tensor, inverse_body: Tensor, motion: Tensor, head: Tensor) -> Tensor:
-        """Colour behind the head.
+        """Colour behind the head, and how much of it lies before the head.
 
         Args:
             pixel: [N, 2] x, y, the image being [-1, 1]^2, y down.
@@ -125,7 +126,8 @@ class TorsoField(nn.Module):
             head: [N, 4] the rendered head's colour (premultiplied) and opacity at the pixel.
 
         Returns:
-            [N, 3], about [0, 1]; differentiable in all but frame.
+            [N, 4]: colour, about [0, 1]; then the part of the pixel where the torso covers the head, as a collar covers
+            the neck. Differentiable in all but frame.
         """
         code = self.encoder(self.normalised(motion).clamp(-4, 4))
         own = F.one_hot(frame, len(motion)).to(pixel.dtype)
@@ -142,4 +144,5 @@ class TorsoField(nn.Module):
         rows = [*self._latents(torso_at, background_at), torso, background, codes, self.head_encoder(head)]
         extra = self.colour(torch.cat(rows, dim=1))
         opacity = (torso[:, 3:] + extra[:, 3:4]).clamp(0, 1)
-        return opacity * (torso[:, :3] + extra[:, :3]) + (1 - opacity) * (background + extra[:, 4:])
+        colour = opacity * (torso[:, :3] + extra[:, :3]) + (1 - opacity) * (background + extra[:, 4:7])
+        return torch.cat([colour, torch.sigmoid(extra[:, 7:])], dim=1)

@@ -95,7 +95,7 @@ class FakeModel:
     ) -> torch.Tensor:
         self.poses.append(c2w.numpy())
         if underlay is not None:
-            return underlay
+            return underlay[..., :3]
         image = torch.zeros(size[1], size[0], 3)
         image[..., 0] = body[0, 2] / 255
         image[..., 1] = landmarks[62, 1]

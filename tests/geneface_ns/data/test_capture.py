@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -57,14 +58,17 @@ def test_frames_are_real_outside_the_head_and_filled_behind_it(folder: Path):
     store = FrameStore(load_capture(folder))
     frame = store.frame(3)
     outside = frame.head == 0
-    assert (frame.image[outside] == frame.underlay[outside]).all()
-    assert (frame.image[~outside] != frame.underlay[~outside]).any(axis=1).mean() > 0.9
+    colour, before = frame.underlay[..., :3], frame.underlay[..., 3]
+    assert (frame.image[outside] == colour[outside]).all()
+    assert (frame.image[~outside] != colour[~outside]).any(axis=1).mean() > 0.9
+    labels = cv2.imread(str(store.capture.mask_path(3)), cv2.IMREAD_GRAYSCALE)
+    assert ((before == 255) == (labels == 2)).all()
     assert set(np.unique(frame.head)) == {0, 255}
 
 
 def test_frames_are_reduced_by_area_and_forgotten_beyond_the_budget(folder: Path):
     capture = load_capture(folder)
-    store = FrameStore(capture, downscale=4, budget_bytes=16 * 16 * 7 * 2)
+    store = FrameStore(capture, downscale=4, budget_bytes=16 * 16 * 8 * 2)
     full = FrameStore(capture).frame(0).image.astype(float)
     mean = full.reshape(16, 4, 16, 4, 3).mean(axis=(1, 3))
     np.testing.assert_allclose(store.frame(0).image, mean, atol=0.51)
