@@ -184,9 +184,12 @@ class GeneFaceModel(Model):
     ) -> dict[str, Tensor]:
         config, image, underlay, opacity = self.config, batch["image"], batch["underlay"], outputs["accumulation"]
         if self._in_head_stage:
+            trust = batch["trust"]
+            error = (lay_over(outputs["head"], opacity, underlay) - image).square()
+            uncovered = (opacity * (1 - underlay[:, 3:]) - batch["head"]).square()
             losses = {
-                "rgb": F.mse_loss(lay_over(outputs["head"], opacity, underlay), image),
-                "mask": config.mask_loss * F.mse_loss(opacity * (1 - underlay[:, 3:]), batch["head"]),
+                "rgb": (trust * error).mean(),
+                "mask": config.mask_loss * (trust * uncovered).mean(),
                 "distortion": config.distortion_loss * outputs["spread"],
             }
         else:

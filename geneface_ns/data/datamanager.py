@@ -18,6 +18,7 @@ from nerfstudio.data.utils.dataloaders import FixedIndicesEvalDataloader, RandIn
 from audio_motion.errors import InputError, exits_on_input_error, fail
 from geneface_ns.data.dataparser import GeneFaceDataParserConfig
 from geneface_ns.data.frames import FrameStore
+from geneface_ns.data.neck import neck_under_collar
 from geneface_ns.sampling import pinhole_directions
 
 
@@ -62,6 +63,10 @@ class GeneFaceDataManagerConfig(VanillaDataManagerConfig):
     """Frames that the rays of a step come from."""
     lips_share: float = 0.25
     """Part of the head's rays drawn from the lips' box: the mouth is small and matters most."""
+    neck_reach: float = 0.03
+    """How far the neck is continued under the collar, image widths."""
+    neck_trust: float = 0.1
+    """Weight of a continued pixel against a seen one."""
     head_steps: int = 1000
     """Steps of the head stage; set by the trainer."""
 
@@ -107,21 +112,30 @@ class GeneFaceDataManager(VanillaDataManager[CaptureDataset]):
             index = int(dataset.frames[pick])
             with exits_on_input_error():
                 frame = dataset.store.frame(index)
-            if step < self.config.head_steps:
+            in_head_stage = step < self.config.head_steps
+            if in_head_stage:
                 lips = dataset.store.capture.lips_box[index] / dataset.store.downscale
                 pixels = head_pixels(frame.head, lips, each, self.config.lips_share, rng)
             else:
                 pixels = rng.integers(width * height, size=each)
-            rows.append(
-                {
-                    "pixels": pixels,
-                    "image": frame.image.reshape(-1, 3)[pixels],
-                    "underlay": frame.underlay.reshape(-1, 4)[pixels],
-                    "head": frame.head.reshape(-1, 1)[pixels],
-                }
-            )
+            row = {
+                "pixels": pixels,
+                "image": frame.image.reshape(-1, 3)[pixels],
+                "underlay": frame.underlay.reshape(-1, 4)[pixels],
+                "head": frame.head.reshape(-1, 1)[pixels],
+                "trust": np.full((each, 1), 255, np.uint8),
+            }
+            if in_head_stage:
+                reach = max(1, round(self.config.neck_reach * width))
+                under, colour = neck_under_collar(frame.image, frame.head, frame.underlay[..., 3], reach)
+                guessed = under.reshape(-1)[pixels]
+                row["image"][guessed] = colour.reshape(-1, 3)[pixels[guessed]]
+                row["underlay"][guessed, 3] = 0
+                row["head"][guessed] = 255
+                row["trust"][guessed] = round(255 * self.config.neck_trust)
+            rows.append(row)
         stacked = {name: torch.from_numpy(np.concatenate([row[name] for row in rows])) for name in rows[0]}
-        batch = {name: stacked[name].to(self.device).float() / 255 for name in ("image", "underlay", "head")}
+        batch = {name: stacked[name].to(self.device).float() / 255 for name in ("image", "underlay", "head", "trust")}
         flat = stacked["pixels"].to(self.device)
         centres = torch.stack([flat % width, flat // width], dim=1) + 0.5
         which = torch.from_numpy(picks).repeat_interleave(each)
