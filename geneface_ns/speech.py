@@ -16,20 +16,22 @@ GENERATOR_FILE = "generator.safetensors"
 
 
 def own_generator(capture: Capture) -> Path:
-    """The generator kept in the capture directory; fitted to the capture's training part now if there is none.
+    """The generator kept in the capture directory; fitted to the capture's training part now if there is none, or if
+    the capture has been processed again since.
 
     Raises:
         InputError: the capture is too short or silent to fit one, or its directory cannot be written to.
     """
     path = capture.folder / GENERATOR_FILE
-    if path.is_file():
+    landmarks = capture.folder / "landmarks.npz"
+    if path.is_file() and path.stat().st_mtime >= landmarks.stat().st_mtime:
         return path
     from rich.console import Console
     from rich.progress import Progress
 
     from audio_motion.training.generator import train_generator
 
-    print(f"no {path} yet: fitting {capture.person}'s own to the capture; it is kept there")
+    print(f"no {path} of these landmarks yet: fitting {capture.person}'s own to the capture; it is kept there")
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("fit generator", total=None)
         train_generator(

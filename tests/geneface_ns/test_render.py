@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import av
@@ -11,6 +12,7 @@ import pytest
 from audio_motion.audio import load_audio
 from audio_motion.sequence import LandmarkSequence, Producer, Sound
 from audio_motion.topology import TEMPLATE
+from audio_motion.training import generator
 from audio_motion.training.generator import GeneratorTraining, train_generator
 from geneface_ns import loading
 from geneface_ns.data.capture import Capture, load_capture
@@ -97,6 +99,18 @@ def test_a_generator_that_is_there_is_used(capture: Capture) -> None:
     before = (capture.folder / GENERATOR_FILE).read_bytes()
     assert own_generator(capture) == capture.folder / GENERATOR_FILE
     assert (capture.folder / GENERATOR_FILE).read_bytes() == before
+
+
+def test_a_generator_of_an_earlier_processing_is_fitted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_capture(tmp_path / "anna", frames=22, fps=10.0)
+    kept = folder / GENERATOR_FILE
+    kept.touch()
+    landmarks = (folder / "landmarks.npz").stat().st_mtime
+    os.utime(kept, (landmarks - 10, landmarks - 10))
+    fitted: list[Path] = []
+    monkeypatch.setattr(generator, "train_generator", lambda captures, output, progress: fitted.append(output))
+    own_generator(load_capture(folder))
+    assert fitted == [kept]
 
 
 def test_sound_from_the_middle(tmp_path: Path) -> None:
