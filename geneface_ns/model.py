@@ -23,6 +23,7 @@ from geneface_ns.fields.torso import TorsoFieldConfig
 from geneface_ns.portrait import Pinhole, Portrait, lay_over
 from geneface_ns.pose import project_to_capture
 from geneface_ns.sampling import distortion
+from geneface_ns.viewer import CaptureView
 
 FORMAT_VERSION = 1
 
@@ -82,6 +83,7 @@ class GeneFaceModel(Model):
             config.occupancy_resolution,
             config.eval_num_rays_per_chunk,
         )
+        self.view = CaptureView(self.portrait)
         self.collider = None
         self.step = 0
 

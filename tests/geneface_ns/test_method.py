@@ -2,8 +2,11 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import av
@@ -149,6 +152,27 @@ def test_ns_render_camera_path(capture: Path, trained: Path, tmp_path: Path):
         *("--camera-path-filename", tmp_path / "path.json", "--output-path", tmp_path / "path.mp4"),
     )
     assert length(tmp_path / "path.mp4") == (4, 64)
+
+
+def test_ns_viewer_serves(trained: Path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    command = [BIN / "ns-viewer", "--load-config", trained / "config.yml", "--viewer.websocket-port", str(port)]
+    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as viewer:
+        try:
+            deadline = time.monotonic() + 120
+            while True:
+                try:
+                    with urllib.request.urlopen(f"http://localhost:{port}", timeout=5) as page:
+                        assert page.status == 200
+                    break
+                except OSError:
+                    assert viewer.poll() is None, viewer.communicate()[0].decode()[-2000:]
+                    assert time.monotonic() < deadline, "the viewer did not answer"
+                    time.sleep(0.5)
+        finally:
+            viewer.terminate()
 
 
 def test_bad_captures_end_training_with_one_line(capture: Path, tmp_path: Path):
