@@ -60,19 +60,20 @@ def probe(path: Path) -> VideoInfo:
             whole = stream.frames / duration if stream.frames and duration else 0.0
             fps = whole or measured or fps or 25.0
         has_audio = bool(container.streams.audio)
-    _, first = next(read_frames(path), (0.0, None))
+    _, first = next(read_frames(path, threads=1), (0.0, None))
     if first is None:
         raise InputError(f"{path}: holds no picture that can be decoded; give another file")
     height, width = first.shape[:2]
     return VideoInfo(width, height, fps, duration, max(1, round(duration * fps)), has_audio, variable)
 
 
-def read_frames(path: Path, fps: float | None = None) -> Iterator[tuple[float, np.ndarray]]:
+def read_frames(path: Path, fps: float | None = None, threads: int = 0) -> Iterator[tuple[float, np.ndarray]]:
     """The frames of `path`, in order, one at a time (constant memory).
 
     Args:
         path: any container and codec that FFmpeg's libraries read. Rotation flag and pixel aspect are applied.
         fps: if given, frame i of the result is the one nearest to the time i / fps; else every frame of the file.
+        threads: that decode; 0 for as many as there are cores.
 
     Yields:
         Time in seconds from the start of the file (sound and picture share that zero), and uint8 RGB [H, W, 3].
@@ -80,13 +81,14 @@ def read_frames(path: Path, fps: float | None = None) -> Iterator[tuple[float, n
     Raises:
         InputError: no such file, not a video, or broken; the message names the second where it breaks.
     """
-    frames = _native_frames(Path(path))
+    frames = _native_frames(Path(path), threads)
     yield from frames if fps is None else _resampled(frames, fps)
 
 
-def _native_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+def _native_frames(path: Path, threads: int) -> Iterator[tuple[float, np.ndarray]]:
     with _opened(path) as (container, stream):
         stream.thread_type = "AUTO"
+        stream.thread_count = threads
         claimed = _claimed_duration(container, stream)
         start = (container.start_time or 0) / av.time_base
         size: tuple[int, int] | None = None

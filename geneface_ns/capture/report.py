@@ -10,7 +10,7 @@ import numpy as np
 from audio_motion.files import written_whole
 from audio_motion.topology import face_width, mouth_opening
 from audio_motion.tracking import Track, gaps
-from geneface_ns.capture.checks import angles
+from audio_motion.tracking.head_motion import angles
 from geneface_ns.capture.sound import Offset, believed
 
 SCHEMA_VERSION = 1

@@ -11,8 +11,8 @@ import numpy as np
 from audio_motion.files import written_whole
 from audio_motion.topology import mouth_opening
 from audio_motion.tracking import Track
+from audio_motion.tracking.head_motion import angles
 from geneface_ns.capture import masks
-from geneface_ns.capture.checks import angles
 from geneface_ns.capture.layout import Layout
 from geneface_ns.capture.pictures import read_png
 from geneface_ns.capture.sound import LOUDNESS_RATE, loudness

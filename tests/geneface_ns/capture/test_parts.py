@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audio_motion.errors import InputError
-from geneface_ns.capture import background, boxes, checks, masks, transforms
+from geneface_ns.capture import background, boxes, masks, transforms
 from geneface_ns.capture.body import as_indices, to_full_size
 from geneface_ns.capture.collar import collar_curve
 from geneface_ns.capture.config import ProcessConfig
@@ -75,29 +75,6 @@ def test_a_cut_is_found_at_its_frame_and_motion_and_flashes_are_none() -> None:
     flash = [np.clip(moving[-1].astype(int) + 60, 0, 255).astype(np.uint8), moving[-1]]
     cut = CutDetector()
     assert [cut(frame) for frame in [*moving, *flash, *[b] * 5]] == [False] * 22 + [True] + [False] * 4
-
-
-def test_a_jump_of_the_face_is_a_cut_and_a_nod_is_not() -> None:
-    face = np.random.default_rng(0).uniform(0, 100, (68, 2))
-    face[0], face[16] = (0, 50), (100, 50)
-    path = np.stack([face + np.array([0, 5 * np.sin(i / 3)]) for i in range(40)])
-    valid = np.ones(40, bool)
-    assert checks.first_jump(path, valid, 25) is None
-    path[25:, :, 0] += 60  # more than 0.45 of the face's 100 px
-    assert checks.first_jump(path, valid, 25) == 25
-
-
-def test_angles_of_known_turns() -> None:
-    def turned(axis: int, degrees: float) -> np.ndarray:
-        vector = np.zeros(3)
-        vector[axis] = np.radians(degrees)
-        c2w = np.eye(4)
-        c2w[:3, :3] = cv2.Rodrigues(vector)[0].T  # the head turns, the camera the other way
-        return c2w
-
-    assert checks.angles(turned(1, 20)[None])[0] == pytest.approx([20, 0, 0])
-    assert checks.angles(turned(0, -10)[None])[0] == pytest.approx([0, 10, 0])
-    assert checks.angles(turned(2, -5)[None])[0] == pytest.approx([0, 0, 5])
 
 
 @pytest.mark.parametrize("late", [-0.12, 0.0, 0.2])
