@@ -1,0 +1,1 @@
+"""A folder of talking videos in, training shards out (docs/corpus.md)."""
