@@ -2,7 +2,7 @@
 
     python benchmarks/quality.py CAPTURE --downscale 4 --iterations 4500
     python benchmarks/quality.py CAPTURE --downscale 4 --iterations 4500 --options \
-        "" "--pipeline.model.head.move-points False" "--pipeline.model.torso.use-body-motion False"
+        default pipeline.model.head.move-points=False pipeline.model.torso.use-body-motion=False
 
 Training time is the whole command's, start-up and evaluation pictures included.
 """
@@ -34,20 +34,22 @@ class Quality:
     """Whole factor by which the pictures are reduced."""
     iterations: int = 4500
     """Of both stages together."""
-    options: tuple[str, ...] = ("",)
-    """One training for each, with these further options of `ns-train geneface`."""
+    options: tuple[str, ...] = ("default",)
+    """One training for each: `default`, or further options of `ns-train geneface` as NAME=VALUE without the dashes,
+    joined by commas."""
     output: Path | None = None
     """Where trainings are kept; left out: a temporary folder."""
 
 
 def train_and_evaluate(config: Quality, options: str, folder: Path) -> tuple[float, dict]:
     """Seconds of the training command, and the report of `geneface evaluate`."""
+    further = [] if options == "default" else [f"--{option}" for option in options.split(",")]
     begin = perf_counter()
     subprocess.run(
         [
             *(BIN / "ns-train", "geneface", "--data", config.capture, "--output-dir", folder),
             *("--experiment-name", "quality", "--timestamp", "run", "--vis", "tensorboard"),
-            *("--max-num-iterations", str(config.iterations), *options.split()),
+            *("--max-num-iterations", str(config.iterations), *further),
             *("geneface-data", "--downscale-factor", str(config.downscale)),
         ],
         check=True,
@@ -75,7 +77,7 @@ def main(config: Quality) -> None:
                     f"{m['psnr_db']:.2f} | {m['ssim']:.4f} | {m['mouth_psnr_db']:.2f} | {m['lmd_px']:.3f} | "
                     f"{m['opening_correlation']:.3f} | {m['opening_amplitude']:.2f} | {m['fps']:.1f}"
                 )
-                print(f"| {options or 'default'} | {seconds:.0f} | {name} | {figures} |", flush=True)
+                print(f"| {options} | {seconds:.0f} | {name} | {figures} |", flush=True)
 
 
 if __name__ == "__main__":
