@@ -80,8 +80,8 @@ def _histogram(axis: Any, title: str, groups: list[list[float]], names: list[str
     if any(groups):
         bins = int(np.clip(sum(map(len, groups)) ** 0.5 * 2, 5, 40))
         axis.hist(groups, bins=bins, stacked=True, label=names)
-    if any(names):
-        axis.legend()
+        if any(names):
+            axis.legend()
 
 
 def _refused(axis: Any, contents: dict) -> None:
