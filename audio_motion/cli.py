@@ -32,6 +32,9 @@ class Train:
     """small: 0.5 M parameters for minutes of speech on two CPU cores; paper: 11 M for hours of speech on a GPU."""
     steps: int | None = None
     """Most steps taken (default: by size); training ends sooner when held-out speech gets no better."""
+    features: str = "mel"
+    """What speech is heard through: mel (built in), whisper:WHERE[@LAYER] (a directory, or a name of the Hugging Face
+    hub), or hubert:WHERE[@LAYER] (a file of weights, or HUBERT_BASE)."""
     seed: int = 0
     """Of everything random."""
     device: str = "cpu"
@@ -51,7 +54,7 @@ class Train:
 
         base = GeneratorTraining.paper() if self.size == "paper" else GeneratorTraining()
         steps = base.steps if self.steps is None else self.steps
-        return replace(base, steps=steps, seed=self.seed, device=self.device)
+        return replace(base, steps=steps, features=self.features, seed=self.seed, device=self.device)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class Predict:
     """LandmarkSequence to write (.npz)."""
     generator: Path
     """Checkpoint of `audio-motion train generator`."""
+    features: str | None = None
+    """Where the speech features that it was trained with are now, as in training (default: where they were then)."""
     fps: float = 25.0
     """Frames per second of the result."""
     seed: int = 0
@@ -95,7 +100,7 @@ class Predict:
             silence=self.silence,
             blink=self.blink,
         )
-        generator = Generator.load(self.generator, self.device, post)
+        generator = Generator.load(self.generator, self.device, post, self.features)
         motion = generator.predict(self.speech, self.fps, self.seed, self.temperature)
         motion.save(self.output)
         print(f"wrote {self.output}: {len(motion)} frames, {motion.duration:.2f} s at {motion.fps:g} fps")

@@ -13,9 +13,9 @@ import torch
 
 from audio_motion.audio import SAMPLE_RATE, stream_audio
 from audio_motion.errors import InputError
-from audio_motion.features import acoustic
 from audio_motion.features.frames import HOP
-from audio_motion.features.prosody import loudness
+from audio_motion.features.held import Held
+from audio_motion.features.prosody import loudness_of
 from audio_motion.models.checkpoint import TrainedGenerator, load_generator
 from audio_motion.models.generator import FEATURES_PER_MOTION, MOTION_RATE, STRIDE, TEMPERATURE
 from audio_motion.postprocess import (
@@ -52,8 +52,8 @@ class MotionChunk:
 class Generator:
     """A trained generator, ready to speak.
 
-    Look-ahead: a frame needs the sound up to `look_ahead` seconds after it (about 2 s with the small model), and
-    frames come in blocks of `block` motion frames.
+    Look-ahead: a frame needs the sound up to `look_ahead` seconds after it (about 2 s with the small model and the
+    built-in speech features), and frames come in blocks of `block` motion frames.
     """
 
     trained: TrainedGenerator
@@ -62,18 +62,23 @@ class Generator:
     """Motion frames (25 Hz) generated at a time, a multiple of 4. Changes memory and latency, never the motion."""
 
     @staticmethod
-    def load(path: Path, device: str = "cpu", post: PostProcess | None = None) -> Generator:
+    def load(
+        path: Path, device: str = "cpu", post: PostProcess | None = None, features: str | None = None
+    ) -> Generator:
         """Read a checkpoint written by training.
+
+        Args:
+            features: where the speech features it was trained with are now; by default where they were then.
 
         Raises:
             InputError: it cannot be used.
         """
-        return Generator(load_generator(path, device), post or PostProcess())
+        return Generator(load_generator(path, device, features), post or PostProcess())
 
     @property
     def look_ahead(self) -> float:
         """Seconds of sound after a frame that it depends on."""
-        return (self.trained.model.context + _MARGIN + 1) / MOTION_RATE
+        return (self.trained.model.context + _MARGIN + 1) / MOTION_RATE + self.trained.features.look_ahead
 
     def stream(
         self,
@@ -124,7 +129,7 @@ class Generator:
             eye_openness=np.concatenate([part.eye_openness for part in parts]),
             valid=np.ones(len(landmarks), bool),
             person=self.trained.face.person,
-            producer=Producer("generator", acoustic.NAME, self.trained.sha256, seed, float(temperature)),
+            producer=Producer("generator", self.trained.features.name, self.trained.sha256, seed, float(temperature)),
             sound=Sound.of(Path(sound), SAMPLE_RATE),
         )
 
@@ -152,40 +157,38 @@ class Generator:
         """Motion at 25 Hz in blocks: first frame's number, offsets [up to block + 1, 68, 3], and the time in seconds
         up to which the block answers."""
         around = self.trained.model.context + _MARGIN
-        held, source = _Held(), iter(chunks)
+        sound = _Counted(chunks)
+        arriving = self.trained.features.stream(sound)
+        held = Held(np.zeros((0, self.trained.features.channels), np.float32))
         first, ended = 0, False
         while True:
             end = first + self.block
-            while not ended and held.end < (end + around + STRIDE) * _PER_MOTION:
-                chunk = next(source, None)
-                ended = chunk is None
-                if chunk is not None:
-                    held.add(chunk)
-            if held.end == 0:
+            while not ended and held.end < (end + around + STRIDE) * FEATURES_PER_MOTION:
+                features = next(arriving, None)
+                ended = features is None
+                if features is not None:
+                    held.add(features.numpy())
+            if sound.samples == 0:
                 raise InputError("the speech holds no samples; give a file or chunks with sound in them")
-            final = ended and held.end <= end * _PER_MOTION
-            last = STRIDE * (held.end // (_PER_MOTION * STRIDE) + 1) if ended else None
+            final = ended and sound.samples <= end * _PER_MOTION
+            last = held.end // FEATURES_PER_MOTION if ended else None
             offsets = self._block(held, first, last, seed, temperature)
-            yield first, offsets, Fraction(held.end, SAMPLE_RATE) if final else Fraction(end, MOTION_RATE)
+            yield first, offsets, Fraction(sound.samples, SAMPLE_RATE) if final else Fraction(end, MOTION_RATE)
             if final:
                 return
             first = end
-            held.forget((first - around - STRIDE) * _PER_MOTION)
+            held.forget((first - around - STRIDE) * FEATURES_PER_MOTION)
 
-    def _block(self, held: _Held, first: int, last: int | None, seed: int, temperature: float) -> np.ndarray:
+    def _block(self, held: Held, first: int, last: int | None, seed: int, temperature: float) -> np.ndarray:
         """Post-processed offsets [n, 68, 3] of the motion frames from `first` to `first + block`, both included; not
-        beyond `last`, where the sound (filled up with silence) ends."""
+        beyond `last`, where the sound (filled up with silence) ends. `held`: speech features."""
         around = self.trained.model.context + _MARGIN
         start, stop = max(0, first - around), first + self.block + around
         stop = stop if last is None else min(stop, last)
-        edge = acoustic.CONTEXT * HOP
-        samples = held.part(start * _PER_MOTION - edge, stop * _PER_MOTION + edge)
-        inner = slice(acoustic.CONTEXT, -acoustic.CONTEXT)
-        features = acoustic.extract(samples)[inner]
-        loud = loudness(torch.from_numpy(samples))[inner].numpy()
+        features = torch.from_numpy(held.part(start * FEATURES_PER_MOTION, stop * FEATURES_PER_MOTION))
         noise = temperature * _noise(self.trained.model.config.latent, start // STRIDE, stop // STRIDE, seed)
         offsets = self.trained.offsets(features, noise)
-        offsets = self._processed(offsets, loud)
+        offsets = self._processed(offsets, loudness_of(features).numpy())
         return offsets[first - start : first - start + self.block + 1]
 
     def _processed(self, offsets: np.ndarray, loud: np.ndarray) -> np.ndarray:
@@ -201,31 +204,20 @@ class Generator:
         return part_lips(smooth(offsets, post.smoothing * MOTION_RATE) + face.mean) - face.mean
 
 
-class _Held:
-    """The part of a stream of sound that is still needed."""
+class _Counted:
+    """Chunks of sound, then silence up to a whole latent that begins after the sound's end; counts the sound."""
 
-    def __init__(self) -> None:
-        self.begin = 0
-        self._samples = np.zeros(0, np.float32)
+    def __init__(self, chunks: Iterable[np.ndarray]) -> None:
+        self.samples = 0
+        self._chunks = chunks
 
-    @property
-    def end(self) -> int:
-        return self.begin + len(self._samples)
-
-    def add(self, chunk: np.ndarray) -> None:
-        self._samples = np.concatenate([self._samples, np.asarray(chunk, np.float32)])
-
-    def forget(self, before: int) -> None:
-        """Drop the samples before that index."""
-        drop = max(0, before - self.begin)
-        self._samples = self._samples[drop:]
-        self.begin += drop
-
-    def part(self, start: int, stop: int) -> np.ndarray:
-        """float32 [stop - start]; zeros before time 0 and beyond the end."""
-        inside = self._samples[max(0, start - self.begin) : max(0, stop - self.begin)]
-        before = max(0, -start)
-        return np.pad(inside, (before, stop - start - before - len(inside)))
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for chunk in self._chunks:
+            self.samples += len(chunk)
+            yield chunk
+        if self.samples:
+            latent = _PER_MOTION * STRIDE
+            yield np.zeros(latent - self.samples % latent, np.float32)
 
 
 def _noise(channels: int, start: int, stop: int, seed: int) -> torch.Tensor:

@@ -33,8 +33,11 @@ class Sound:
     @staticmethod
     def of(path: Path, sample_rate: int) -> Sound:
         """Describe the file at `path`."""
-        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-        return Sound(Path(path).name, sample_rate, digest)
+        digest = hashlib.sha256()
+        with Path(path).open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+        return Sound(Path(path).name, sample_rate, digest.hexdigest())
 
 
 @dataclass(frozen=True)

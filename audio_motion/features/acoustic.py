@@ -3,45 +3,72 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from audio_motion.features.frames import empty
+from audio_motion.features.frames import HOP, RATE, empty, frame_count
+from audio_motion.features.held import Held
 from audio_motion.features.mel import BINS, MEAN, SPREAD, log_mel
-from audio_motion.features.prosody import loudness, pitch_and_voicing
+from audio_motion.features.prosody import CONTEXT, PROSODY, energy_of, loudness_of, prosody
 
-NAME = "acoustic-1"
-"""Written into checkpoints; changes whenever the numbers below do."""
-CHANNELS = BINS + 3
-"""80 log-mel bins, pitch, voicing, energy."""
-CONTEXT = 2
-"""Frames of sound on either side of a chunk that make its features equal to the whole's (to within 1e-4)."""
+_AT_ONCE = 3000
+"""Frames computed at once: the pitch of a minute takes 150 MB."""
 
 
-def extract(samples: np.ndarray) -> torch.Tensor:
-    """Features of speech on the 50 Hz grid of `features.frames`; frame i is centred at (i + 0.5) / 50 s.
+@dataclass(frozen=True)
+class Acoustic:
+    """Log-mel, pitch, voicing and energy: the built-in kind of `features.interface.SpeechFeatures`.
 
-    Normalisation is by fixed numbers, never by the utterance: a chunk with `CONTEXT` frames of sound on either side
-    gives what the whole gives.
-
-    Args:
-        samples: float32 [S] mono 16 kHz in [-1, 1].
-
-    Returns:
-        float32 [ceil(S / 320), 83], every channel about within [-2, 2].
+    Normalisation is by fixed numbers, never by the utterance: a chunk with `prosody.CONTEXT` frames of sound on either
+    side gives what the whole gives.
     """
-    sound = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
-    if len(sound) == 0:
-        return empty(CHANNELS)
-    energy = (loudness(sound) + 45.0) / 20.0
-    return torch.cat([log_mel(sound), pitch_and_voicing(sound), energy[:, None]], dim=1)
+
+    name: str = "acoustic-1"
+    """Changes whenever the numbers do."""
+    spec: str = "mel"
+    channels: int = BINS + PROSODY
+    """80 log-mel bins, pitch, voicing, energy; all about within [-2, 2]."""
+    look_ahead: float = CONTEXT / RATE
+    """Seconds."""
+
+    def extract(self, samples: np.ndarray) -> torch.Tensor:
+        """float32 [S] mono 16 kHz -> float32 [ceil(S / 320), 83]."""
+        parts = list(self.stream([samples]))
+        return torch.cat(parts) if parts else empty(self.channels)
+
+    def stream(self, chunks: Iterable[np.ndarray]) -> Iterator[torch.Tensor]:
+        """As `SpeechFeatures.stream`; every frame comes as soon as its window is there."""
+        held, done = Held(np.zeros(0, np.float32)), 0
+        for chunk in chunks:
+            held.add(chunk)
+            ready = held.end // HOP - CONTEXT
+            if ready > done:
+                yield from _frames(held, done, ready)
+                done = ready
+        yield from _frames(held, done, frame_count(held.end))
+
+
+MEL = Acoustic()
+"""There is only one."""
+
+
+def _frames(held: Held, first: int, stop: int) -> Iterator[torch.Tensor]:
+    """Features of the frames from `first` to `stop`, [n, 83] at a time; the sound before them is given up."""
+    while first < stop:
+        last = min(first + _AT_ONCE, stop)
+        sound = torch.from_numpy(held.part((first - CONTEXT) * HOP, (last + CONTEXT) * HOP))
+        yield torch.cat([log_mel(sound), prosody(sound)], dim=1)[CONTEXT:-CONTEXT]
+        first = last
+        held.forget((first - CONTEXT) * HOP)
 
 
 def heard_otherwise(
     features: torch.Tensor, gain: torch.Tensor, tilt: torch.Tensor, noise: torch.Tensor
 ) -> torch.Tensor:
-    """What `extract` would roughly give for the same speech from another microphone.
+    """What `Acoustic.extract` would roughly give for the same speech from another microphone.
 
     Pitch and voicing stay: they do not depend on level.
 
@@ -58,7 +85,7 @@ def heard_otherwise(
     ramp = torch.linspace(-0.5, 0.5, BINS)
     power = features[..., :BINS] * SPREAD + MEAN + natural * (gain[:, None, None] + tilt[:, None, None] * ramp)
     mel = (torch.logaddexp(power, natural * noise[:, None, None]) - MEAN) / SPREAD
-    level = features[..., -1:] * 20.0 - 45.0 + gain[:, None, None]
+    level = loudness_of(features) + gain[:, None]
     # Flat noise of that power in each band holds about 13 dB more in all of them together.
-    energy = torch.logaddexp(natural * level, natural * (noise[:, None, None] + 13.0)) / natural
-    return torch.cat([mel, features[..., BINS : BINS + 2], (energy + 45.0) / 20.0], dim=-1)
+    heard = torch.logaddexp(natural * level, natural * (noise[:, None] + 13.0)) / natural
+    return torch.cat([mel, features[..., BINS : BINS + 2], energy_of(heard)[..., None]], dim=-1)

@@ -9,14 +9,35 @@ from torch import Tensor
 
 from audio_motion.features.frames import windows
 
+PROSODY = 3
+"""Channels of `prosody`: the last ones of every kind of speech features."""
+CONTEXT = 2
+"""Frames of sound on either side of a chunk that make its prosody equal to the whole's (to within 1e-4)."""
 WINDOW = 1024
 """Samples; 64 ms hold four periods of the lowest pitch."""
 LOWEST, HIGHEST = 62.5, 400.0
 """Hz."""
 _REFERENCE = 160.0
 """Hz; the pitch whose channel is 0."""
+_USUAL, _SPREAD = -45.0, 20.0
+"""dB; centre and half-range of the energy channel."""
 _QUIET = 1e-5
 """Added to the windows' energy (-50 dB over the window) so that faint noise does not count as voiced."""
+
+
+def prosody(samples: Tensor) -> Tensor:
+    """[S] 16 kHz in [-1, 1] -> [T, 3]: pitch, voicing, energy, each about within [-2, 2]; see the functions below."""
+    return torch.cat([pitch_and_voicing(samples), energy_of(loudness(samples))[:, None]], dim=1)
+
+
+def loudness_of(features: Tensor) -> Tensor:
+    """The loudness that the last channel of any speech features [..., C] holds, in dB: [...]."""
+    return features[..., -1] * _SPREAD + _USUAL
+
+
+def energy_of(loudness: Tensor) -> Tensor:
+    """Turns `loudness_of` round: dB [...] -> the value of the energy channel [...]."""
+    return (loudness - _USUAL) / _SPREAD
 
 
 def pitch_and_voicing(samples: Tensor) -> Tensor:

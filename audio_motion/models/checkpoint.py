@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from audio_motion.errors import InputError
-from audio_motion.features import acoustic
+from audio_motion.features.interface import SpeechFeatures, open_features
 from audio_motion.files import written_whole
 from audio_motion.models.face import Face
 from audio_motion.models.generator import GeneratorConfig, MotionGenerator
@@ -35,6 +35,8 @@ class TrainedGenerator:
     """How many times the mouth's motion must be enlarged to match the person's, found by validation."""
     training: dict
     """Figures of the training, for a person to read."""
+    features: SpeechFeatures
+    """What it hears speech through."""
     sha256: str
     """Of the tensors; "" before it was saved."""
 
@@ -65,7 +67,8 @@ def save_generator(path: Path, trained: TrainedGenerator) -> None:
     info = {
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
-        "features": acoustic.NAME,
+        "features": trained.features.name,
+        "features_spec": trained.features.spec,
         "config": asdict(trained.model.config),
         "person": trained.face.person,
         "scale": trained.scale,
@@ -77,11 +80,15 @@ def save_generator(path: Path, trained: TrainedGenerator) -> None:
         save_file(tensors, temporary, {"info": json.dumps(info)})
 
 
-def load_generator(path: Path, device: str = "cpu") -> TrainedGenerator:
-    """Read and check a checkpoint.
+def load_generator(path: Path, device: str = "cpu", features: str | None = None) -> TrainedGenerator:
+    """Read and check a checkpoint, and open the speech features that it was made for.
+
+    Args:
+        features: where those features are now, as `open_features` takes it; by default where they were in training.
 
     Raises:
-        InputError: missing, damaged, another kind or schema version, or made for other speech features.
+        InputError: missing, damaged, another kind or schema version; or its speech features cannot be opened, or the
+            ones given are others.
     """
     path = Path(path)
     if not path.is_file():
@@ -94,8 +101,8 @@ def load_generator(path: Path, device: str = "cpu") -> TrainedGenerator:
                 raise InputError(f"{path}: not a generator checkpoint; {again}")
             if info["schema_version"] != SCHEMA_VERSION:
                 raise InputError(f"{path}: schema version {info['schema_version']}, expected {SCHEMA_VERSION}; {again}")
-            if info["features"] != acoustic.NAME:
-                raise InputError(f"{path}: made for {info['features']!r} features, not {acoustic.NAME!r}; {again}")
+            # Checkpoints older than the choice of features were all made for the built-in ones.
+            heard = _ears(path, info["features"], info.get("features_spec", "mel"), features, device)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         if _digest(tensors) != info["sha256"]:
             raise InputError(f"{path}: damaged (its checksum does not match); copy it again, or {again}")
@@ -103,11 +110,26 @@ def load_generator(path: Path, device: str = "cpu") -> TrainedGenerator:
         model.load_state_dict({n[6:]: value for n, value in tensors.items() if n.startswith("model.")})
         face = Face(info["person"], **{name: tensors[f"face.{name}"].numpy() for name in _FACE})
         return TrainedGenerator(
-            model.to(device).eval(), face, info["scale"], info["amplitude"], info["training"], info["sha256"]
+            model.to(device).eval(), face, info["scale"], info["amplitude"], info["training"], heard, info["sha256"]
         )
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: not a whole generator checkpoint ({reason}); copy it again, or {again}") from error
+
+
+def _ears(path: Path, name: str, spec: str, given: str | None, device: str) -> SpeechFeatures:
+    try:
+        features = open_features(given or spec, device)
+    except InputError as error:
+        if given:
+            raise
+        raise InputError(f"{path}: hears through {spec!r}: {error}; name another place with --features") from error
+    if features.name != name:
+        raise InputError(
+            f"{path}: made for the speech features {name} ({spec}), but {given or spec} are {features.name}; name the "
+            "ones it was trained with by --features, or train again"
+        )
+    return features
 
 
 def _digest(tensors: dict[str, torch.Tensor]) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audio_motion.features.acoustic import heard_otherwise
+from audio_motion.features.acoustic import MEL, heard_otherwise
+from audio_motion.features.interface import open_features
 from audio_motion.models.checkpoint import TrainedGenerator, save_generator
 from audio_motion.models.generator import FEATURES_PER_MOTION, STRIDE, TEMPERATURE, GeneratorConfig, MotionGenerator
 from audio_motion.topology import MOUTH, mouth_opening
@@ -57,6 +58,8 @@ class GeneratorTraining:
     """Steps between two looks at the held-out tail (the last tenth of each speaker)."""
     patience: int = 3
     """Looks without a better figure before training ends."""
+    features: str = "mel"
+    """Speech features, as `features.interface.open_features` takes them."""
     seed: int = 0
     """Of everything random."""
     device: str = "cpu"
@@ -100,13 +103,15 @@ def train_generator(
         `output`.
 
     Raises:
-        InputError: a capture cannot be used, or `output` cannot be written.
+        InputError: a capture or the speech features cannot be used, or `output` cannot be written.
         FloatingPointError: a loss is no longer finite; names the step and the term.
     """
-    speakers = [load_speaker(Path(path)) for path in captures]
+    config = config or GeneratorTraining()
+    heard = open_features(config.features, config.device)
+    speakers = [load_speaker(Path(path), heard) for path in captures]
     output = Path(output)
     state = output.with_name(f"{output.name}.state")
-    trained = fit_generator(speakers, config or GeneratorTraining(), progress, state)
+    trained = fit_generator(speakers, config, progress, state)
     save_generator(output, trained)
     state.unlink(missing_ok=True)
     return output
@@ -130,7 +135,13 @@ class _Run:
         from lightning.fabric import Fabric
 
         shortest = min(_split(speaker) for speaker in speakers)
-        self.config = config = replace(config, crop=min(config.crop, shortest) // STRIDE * STRIDE)
+        self.heard = speakers[0].heard
+        self.config = config = replace(
+            config,
+            crop=min(config.crop, shortest) // STRIDE * STRIDE,
+            model=replace(config.model, features=self.heard.channels),
+            features=self.heard.name,  # for the fingerprint: it changes with the weights
+        )
         self.speakers = speakers
         self.state_path = state
         self.fingerprint = _fingerprint(speakers, config)
@@ -181,7 +192,7 @@ class _Run:
             "seed": config.seed,
         }
         return TrainedGenerator(
-            self.model.cpu(), self.speakers[0].face, self.scale, self._amplitude(), training, sha256=""
+            self.model.cpu(), self.speakers[0].face, self.scale, self._amplitude(), training, self.heard, sha256=""
         )
 
     def _step(self, step: int) -> dict[str, float]:
@@ -219,9 +230,12 @@ class _Run:
             motion.append(source.offsets[start:end].flatten(1).T / self.scale)
             features.append(source.features[start * FEATURES_PER_MOTION : end * FEATURES_PER_MOTION])
             valid.append(source.valid[start:end])
+        heard = torch.stack(features)
+        if self.heard is not MEL:
+            return torch.stack(motion), heard.transpose(1, 2), torch.stack(valid)
         gain, tilt = torch.rand(2, config.batch) * torch.tensor([[16.0], [8.0]]) - torch.tensor([[8.0], [4.0]])
         quiet = -90.0 + 30.0 * torch.rand(config.batch)
-        heard = heard_otherwise(torch.stack(features), gain, tilt, quiet)
+        heard = heard_otherwise(heard, gain, tilt, quiet)
         return torch.stack(motion), heard.transpose(1, 2), torch.stack(valid)
 
     @torch.no_grad()

@@ -11,7 +11,9 @@ import torch
 
 from audio_motion.audio import SAMPLE_RATE, load_audio
 from audio_motion.errors import InputError
-from audio_motion.features import acoustic
+from audio_motion.features.acoustic import MEL
+from audio_motion.features.cache import cached
+from audio_motion.features.interface import SpeechFeatures
 from audio_motion.models.face import Face, measure_face
 from audio_motion.models.generator import FEATURES_PER_MOTION, MOTION_RATE, STRIDE
 from audio_motion.sequence import LandmarkSequence
@@ -31,14 +33,17 @@ class Speaker:
     """float32 [T, 68, 3] from the person's mean, at 25 Hz."""
     valid: torch.Tensor
     """bool [T]."""
+    heard: SpeechFeatures = MEL
+    """What made `features`."""
 
 
-def load_speaker(path: Path) -> Speaker:
+def load_speaker(path: Path, heard: SpeechFeatures = MEL) -> Speaker:
     """Read a capture directory (its train split only) or a LandmarkSequence with its sound beside it.
 
     Args:
         path: a directory of docs/conventions.md, or an .npz whose `sound.file` (or else a .wav of its own name) lies
             in the same folder.
+        heard: the speech features to use.
 
     Raises:
         InputError: something is missing, unreadable, or shorter than 4 s.
@@ -51,10 +56,12 @@ def load_speaker(path: Path) -> Speaker:
     else:
         sequence = LandmarkSequence.load(path)
         sound = path.parent / sequence.sound.file if sequence.sound else path.with_suffix(".wav")
-    return align(sequence, load_audio(sound), source=str(path))
+    return align(sequence, load_audio(sound), source=str(path), heard=heard)
 
 
-def align(sequence: LandmarkSequence, samples: np.ndarray, source: str = "in memory") -> Speaker:
+def align(
+    sequence: LandmarkSequence, samples: np.ndarray, source: str = "in memory", heard: SpeechFeatures = MEL
+) -> Speaker:
     """Put motion (any fps, space "head") and its sound (16 kHz, the same time 0) on the generator's time line.
 
     Raises:
@@ -72,9 +79,10 @@ def align(sequence: LandmarkSequence, samples: np.ndarray, source: str = "in mem
     landmarks = motion.landmarks[:frames]
     face = measure_face(sequence.person, landmarks[valid], motion.eye_openness[:frames][valid])
     hop = SAMPLE_RATE // MOTION_RATE
-    features = acoustic.extract(samples)[: frames * FEATURES_PER_MOTION]
+    # The built-in features are made faster than a cache is read.
+    features = (heard.extract(samples) if heard is MEL else cached(heard, samples))[: frames * FEATURES_PER_MOTION]
     assert len(features) == frames * hop // 320, "features and motion disagree about time"
-    return Speaker(face, features, torch.from_numpy(landmarks - face.mean), torch.from_numpy(valid))
+    return Speaker(face, features, torch.from_numpy(landmarks - face.mean), torch.from_numpy(valid), heard)
 
 
 def _train_frames(transforms: Path, frames: int) -> int:

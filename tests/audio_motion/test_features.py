@@ -5,7 +5,7 @@ import torch
 from audio_motion.features import acoustic
 from audio_motion.features.frames import frame_count, windows
 from audio_motion.features.mel import MEAN, SPREAD, log_mel
-from audio_motion.features.prosody import loudness, pitch_and_voicing
+from audio_motion.features.prosody import CONTEXT, loudness, pitch_and_voicing
 from tests.audio_motion.synthetic_speech import talk
 
 
@@ -17,7 +17,7 @@ def tone(frequency: float, amplitude: float = 0.5, seconds: float = 1.0) -> torc
 @pytest.mark.parametrize(("samples", "frames"), [(0, 0), (1, 1), (320, 1), (321, 2), (16000, 50)])
 def test_frames_cover_the_sound(samples: int, frames: int) -> None:
     assert frame_count(samples) == frames
-    assert acoustic.extract(np.zeros(samples, np.float32)).shape == (frames, acoustic.CHANNELS)
+    assert acoustic.MEL.extract(np.zeros(samples, np.float32)).shape == (frames, acoustic.MEL.channels)
 
 
 @pytest.mark.parametrize("size", [512, 1024])
@@ -61,9 +61,9 @@ def test_loudness_in_decibels() -> None:
 
 def test_a_chunk_with_context_gives_what_the_whole_gives() -> None:
     sound, _ = talk(3.0)
-    whole = acoustic.extract(sound)
-    edge = acoustic.CONTEXT
-    chunk = acoustic.extract(sound[320 * (40 - edge) : 320 * (90 + edge)])[edge:-edge]
+    whole = acoustic.MEL.extract(sound)
+    edge = CONTEXT
+    chunk = acoustic.MEL.extract(sound[320 * (40 - edge) : 320 * (90 + edge)])[edge:-edge]
     assert (chunk - whole[40:90]).abs().max() < 1e-4
 
 
@@ -73,12 +73,12 @@ def test_heard_otherwise_agrees_with_truly_louder_noisier_sound() -> None:
     noise = rng.normal(0, 1, len(sound)).astype(np.float32) * 0.01
     band = torch.log(torch.exp(log_mel(torch.from_numpy(noise)) * SPREAD + MEAN).mean(dim=0))
     guess = acoustic.heard_otherwise(
-        acoustic.extract(sound)[None],
+        acoustic.MEL.extract(sound)[None],
         torch.tensor([6.0206]),
         torch.zeros(1),
         torch.tensor([10 * np.log10(np.exp(band.mean().item()))]),
     )[0]
-    truth = acoustic.extract(2.0 * sound + noise)
+    truth = acoustic.MEL.extract(2.0 * sound + noise)
     speech = loudness(torch.from_numpy(2.0 * sound)) > -30
     difference = (guess - truth)[speech][:, :40] * SPREAD * 10 / np.log(10)
     assert difference.median().abs() < 1.5  # dB

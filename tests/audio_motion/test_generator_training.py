@@ -149,7 +149,7 @@ def test_checkpoint_comes_back_whole_and_every_defect_is_one_line(tmp_path: Path
         tmp_path / "words.safetensors": "not a whole generator",
         tmp_path / "changed.safetensors": "checksum",
         with_info("schema.safetensors", schema_version=99): "schema version 99, expected 1",
-        with_info("features.safetensors", features="hubert"): "'hubert' features",
+        with_info("features.safetensors", features="hubert"): "made for the speech features hubert",
         with_info("kind.safetensors", kind="something else"): "not a generator checkpoint",
         with_info("config.safetensors", config=info["config"] | {"hidden": 8}): "not a whole generator",
     }

@@ -1,0 +1,60 @@
+"""The real command on Ray: killed, started again, and nothing that was finished is done twice."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from audio_motion.corpus.shards import load_corpus
+from audio_motion.corpus.store import Store
+from tests.audio_motion.corpus.conftest import Talker, write_video
+
+CLIPS = 5
+
+
+def test_killed_and_started_again(talker: Talker, tmp_path: Path) -> None:
+    videos, out = tmp_path / "vidéos", tmp_path / "out"
+    for index in range(CLIPS):
+        (videos / f"speaker {index}").mkdir(parents=True)
+        shutil.copy(talker.path, videos / f"speaker {index}" / "1.mp4")
+    write_video(videos / "nobody" / "1.mp4", np.full_like(talker.frames, 128), talker.samples)
+    command = [sys.executable, "-m", "audio_motion.cli", "corpus", str(videos), str(out)]
+    command += ["--workers", "1", "--speakers", "folder", "--held-out", "0.4"]
+
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    store = Store(out)
+    while len(store.finished()) < 2:
+        assert first.poll() is None, "the command ended before it could be killed"
+        time.sleep(0.02)
+    first.kill()
+    first.wait()
+    assert not store.listing.exists()
+    time.sleep(1.0)  # Ray's processes notice that their parent is gone
+    kept = {key: path.stat().st_mtime_ns for key, path in store.finished().items()}
+    refused = len(store.refused())
+
+    second = subprocess.run(command, capture_output=True, text=True)
+    said = second.stdout + second.stderr
+    assert second.returncode == 0, said
+    assert "Traceback" not in said
+    assert "ray" not in said.lower()  # its own messages stay off the screen
+    before = re.search(r"(\d+) of 6 clips were done before", said)
+    assert before is not None
+    assert int(before[1]) >= len(kept) + refused
+    done = re.search(r"(\d+) done", said)
+    assert done is not None
+    assert int(done[1]) == CLIPS - len(kept)
+    corpus = load_corpus(out)
+    assert sorted({clip.speaker for clip in corpus}) == [f"speaker {index}" for index in range(CLIPS)]
+    assert {entry.split for entry in corpus.entries} == {"train", "held-out"}
+    assert all(len(clip.samples) == round(clip.sequence.duration * 16000) for clip in corpus)
+
+    third = subprocess.run(command, capture_output=True, text=True)
+    assert third.returncode == 0
+    assert "6 of 6 clips were done before" in third.stdout + third.stderr
