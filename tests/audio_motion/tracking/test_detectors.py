@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import types
 import urllib.error
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,3 +103,15 @@ def test_missing_system_library_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "mediapipe.python.solutions", None)
     with pytest.raises(InputError, match=r"pip install --force-reinstall --no-deps opencv-python-headless==4"):
         make_detector("mediapipe")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads as Linux lists them")
+def test_a_detector_that_is_gone_leaves_no_threads_behind():
+    picture = np.zeros((64, 64, 3), np.uint8)
+    threads = []
+    for _ in range(4):
+        detector = make_detector("mediapipe")
+        detector(picture)
+        del detector
+        threads.append(len(list(Path("/proc/self/task").iterdir())))
+    assert threads[-1] == threads[0]
