@@ -8,6 +8,7 @@ from audio_motion.cli import main
 from audio_motion.sequence import LandmarkSequence
 from tests.audio_motion.synthetic_speech import talk
 from tests.audio_motion.test_generator_training import write_capture, write_wav
+from tests.audio_motion.tiny_encoders import write_whisper
 
 
 def audio_motion(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -72,3 +73,32 @@ def test_every_mistake_is_one_line(tmp_path: Path, checkpoint: Path, capsys: pyt
         assert problem in error
         assert error.count("\n") == 1
     assert not out.exists()
+
+
+def test_features_are_chosen_in_training_and_found_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    capture, here = write_capture(tmp_path / "capture", 6.0), write_whisper(tmp_path / "whisper")
+    write_wav(tmp_path / "speech.wav", talk(1.0)[0])
+    checkpoint, out = tmp_path / "gen.safetensors", tmp_path / "out.npz"
+    train = ("train", "generator", "--captures", capture, "--output", checkpoint, "--steps", 2)
+    main([str(part) for part in (*train, "--features", f"whisper:{here}@2")])
+    predict = ("predict", tmp_path / "speech.wav", out, "--generator", checkpoint)
+    main([str(part) for part in predict])
+    assert len(LandmarkSequence.load(out)) == 25
+    there = here.rename(tmp_path / "moved")
+    capsys.readouterr()
+    mistakes = {
+        (): "--features",
+        ("--features", f"whisper:{there}@1"): "made for the speech features whisper-",
+        ("--features", "mel"): "are acoustic-1",
+    }
+    for options, problem in mistakes.items():
+        with pytest.raises(SystemExit) as ended:
+            main([str(part) for part in (*predict, *options)])
+        assert ended.value.code == 2
+        error = capsys.readouterr().err
+        assert problem in error
+        assert error.count("\n") == 1
+    main([str(part) for part in (*predict, "--features", f"whisper:{there}@2")])
