@@ -13,6 +13,9 @@ from audio_motion.tracking.bundle import fit_track
 from audio_motion.tracking.detectors import Detector, DetectorName, FaceChooser, make_detector
 from audio_motion.video import probe, read_frames
 
+BLOCK = 256
+"""Frames whose meshes are stored together."""
+
 
 def collect_meshes(
     frames: Iterable[tuple[float, np.ndarray]], detector: Detector, source: str
@@ -30,13 +33,21 @@ def collect_meshes(
         InputError: no frames, no face at all, or two faces of similar size.
     """
     choose = FaceChooser(source)
-    faces = [choose(detector(rgb), time) for time, rgb in frames]
-    first = next((face for face in faces if face is not None), None)
-    if first is None:
+    valid: list[bool] = []
+    blocks: list[np.ndarray] = []  # many frames each: small arrays kept between pictures would tear holes in the heap
+    for time, rgb in frames:
+        face = choose(detector(rgb), time)
+        place = len(valid)
+        valid.append(face is not None)
+        if face is not None:
+            while len(blocks) * BLOCK <= place:
+                blocks.append(np.zeros((BLOCK, *face.mesh.shape), np.float32))
+            blocks[-1][place % BLOCK] = face.mesh
+    if not blocks:
         raise InputError(f"{source}: no face found; give a video of one person who faces the camera")
-    unseen = np.zeros_like(first.mesh)
-    meshes = np.stack([unseen if face is None else face.mesh for face in faces])
-    return meshes, np.array([face is not None for face in faces])
+    while len(blocks) * BLOCK < len(valid):
+        blocks.append(np.zeros_like(blocks[0]))
+    return np.concatenate(blocks)[: len(valid)], np.array(valid)
 
 
 def track_video(path: Path, detector: DetectorName = "mediapipe", fps: float | None = None) -> LandmarkSequence:

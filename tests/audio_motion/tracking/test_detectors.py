@@ -115,3 +115,21 @@ def test_a_detector_that_is_gone_leaves_no_threads_behind():
         del detector
         threads.append(len(list(Path("/proc/self/task").iterdir())))
     assert threads[-1] == threads[0]
+
+
+@pytest.mark.parametrize("count", [1, 255, 256, 257, 600])
+def test_meshes_of_any_number_of_frames_keep_their_places(count):
+    seen = np.random.default_rng(count).random(count) < 0.6
+    seen[0], seen[-1] = True, count == 1
+    places = iter(range(count))
+
+    def detect(rgb: object) -> list[Face]:
+        place = next(places)
+        moved = face(place, 0.0, 100.0)
+        return [moved] if seen[place] else []
+
+    meshes, valid = collect_meshes(((i / 25, None) for i in range(count)), detect, "a.mp4")
+    assert np.array_equal(valid, seen)
+    assert meshes.dtype == np.float32
+    expected = np.stack([face(i, 0.0, 100.0).mesh * seen[i] for i in range(count)])
+    assert np.array_equal(meshes, expected)
