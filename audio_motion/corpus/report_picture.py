@@ -49,7 +49,8 @@ def draw(path: Path, contents: dict, listing: dict, clips: Sequence[Clip]) -> No
 
     picture = Figure(figsize=(16, 10), layout="constrained")
     canvas = FigureCanvasAgg(picture)
-    figures, delays, faces = picture.subfigures(3, 1, height_ratios=[1, 1, 0.9])
+    rows: Any = picture.subfigures(3, 1, height_ratios=[1, 1, 0.9])
+    figures, delays, faces = rows
     known = listing["clips"]
     for axis, (name, title) in zip(figures.subplots(1, len(HISTOGRAMS)), HISTOGRAMS, strict=True):
         _histogram(axis, title, [[figure(clip, name) for clip in known]], [""])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,20 @@ def _task(work: ClipWork, output: Path) -> Outcome:
     return work_on(work, output)
 
 
+def _reach(address: str) -> None:
+    """Raises InputError where nobody answers: Ray would go on trying for minutes, and print it."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return  # "auto", or what Ray alone understands
+    try:
+        socket.create_connection((host, int(port)), timeout=5.0).close()
+    except OSError as error:
+        raise InputError(f"no Ray cluster answers at {address} ({error}); `ray status` shows where it is") from error
+
+
 def _start(workers: int | None, address: str | None) -> Any:
+    if address:
+        _reach(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it warns of its own default
     import ray
@@ -122,8 +136,8 @@ def _start(workers: int | None, address: str | None) -> Any:
         "object_store_memory": OBJECT_STORE,
     }
     try:
-        ray.init(address=address, **common, **({} if address else here))
+        ray.init(address=address or "local", **common, **({} if address else here))
     except (ConnectionError, ValueError, RuntimeError) as error:
-        where = f"at {address}" if address else "on this machine"
-        raise InputError(f"Ray cannot be started {where} ({str(error).splitlines()[0]}); see `ray status`") from error
+        what = f"reached at {address}" if address else "started on this machine"
+        raise InputError(f"Ray cannot be {what}: {str(error).splitlines()[0]}") from error
     return ray
