@@ -19,6 +19,8 @@ ONE_THREAD = {
 }
 OBJECT_STORE = 100_000_000
 """Bytes of shared memory for Ray: results go to files, so hardly any is needed."""
+CALLS = 100
+"""Clips after which a worker is started afresh: what decoders and detectors leak stays bounded."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def each_clip(
     try:
         # One more than there are cores, so that no core waits for this loop; Ray holds it back.
         at_once = workers if workers and address else int(ray.cluster_resources().get("CPU", 1)) + 1
-        task = ray.remote(num_cpus=1, max_retries=1)(_task)
+        task = ray.remote(num_cpus=1, max_retries=1, max_calls=CALLS)(_task)
         waiting = iter(todo)
         running: dict = {}
         while True:
@@ -96,13 +98,9 @@ def each_clip(
 
 def _task(work: ClipWork, output: Path) -> Outcome:
     """`work_on` in a worker, which is one of as many as there are cores."""
-    import sys
-
     import cv2
 
-    cv2.setNumThreads(1)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
+    cv2.setNumThreads(1)  # all others follow ONE_THREAD
     return work_on(work, output)
 
 
