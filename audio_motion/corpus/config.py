@@ -37,7 +37,7 @@ class Gate:
     """Decibels below full scale of the sound's loud parts (95th percentile of 20 ms windows)."""
     min_speech: float = 0.3
     """Share of the time as loud as speech: within 30 dB of the loud parts."""
-    min_rhythm: float = 2.0
+    min_rhythm: float = 1.5
     """Decibels by which loudness swings 2 to 8 times a second, as syllables do; hum, noise and held notes swing less. A
     weak test: singing, and music with a beat, pass it."""
     max_sound_mismatch: float = 1.0
