@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from audio_motion.corpus.config import CorpusConfig
 from audio_motion.errors import exits_on_input_error
 
 if TYPE_CHECKING:
@@ -124,10 +125,29 @@ class Track:
         print(f"wrote {self.output}: {len(motion)} frames, {motion.duration:.2f} s at {motion.fps:g} fps")
 
 
+@dataclass(frozen=True)
+class Corpus(CorpusConfig):
+    """A folder of talking videos to training shards: landmarks, eyes and sound on one clock, on all cores or a cluster.
+
+    Runs that were interrupted go on when started again with the same arguments.
+    """
+
+    def run(self) -> None:
+        """Make it, with a progress bar."""
+        from audio_motion.corpus.make import make_corpus
+        from audio_motion.sync import estimate_lag
+
+        try:
+            make_corpus(self, estimate_lag)
+        except KeyboardInterrupt:
+            raise SystemExit(130) from None
+
+
 Command = (
     Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Predict, tyro.conf.subcommand("predict")]
     | Annotated[Track, tyro.conf.subcommand("track")]
+    | Annotated[Corpus, tyro.conf.subcommand("corpus")]
 )
 
 

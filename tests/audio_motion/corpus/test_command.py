@@ -10,9 +10,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from audio_motion.corpus.shards import load_corpus
 from audio_motion.corpus.store import Store
+from audio_motion.corpus.workers import each_clip
+from audio_motion.errors import InputError
 from tests.audio_motion.corpus.conftest import Talker, write_video
 
 CLIPS = 5
@@ -58,3 +61,8 @@ def test_killed_and_started_again(talker: Talker, tmp_path: Path) -> None:
     third = subprocess.run(command, capture_output=True, text=True)
     assert third.returncode == 0
     assert "6 of 6 clips were done before" in third.stdout + third.stderr
+
+
+def test_a_cluster_that_does_not_answer() -> None:
+    with pytest.raises(InputError, match=r"no Ray cluster answers at 127\.0\.0\.1:1 "):
+        next(each_clip([], Path("out"), None, "127.0.0.1:1"))
