@@ -18,7 +18,7 @@ from audio_motion.corpus.workers import each_clip
 from audio_motion.errors import InputError
 from tests.audio_motion.corpus.conftest import Talker, write_video
 
-CLIPS = 5
+CLIPS = 3
 
 
 def test_killed_and_started_again(talker: Talker, tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_killed_and_started_again(talker: Talker, tmp_path: Path) -> None:
 
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     store = Store(out)
-    while len(store.finished()) < 2:
+    while not store.finished():
         assert first.poll() is None, "the command ended before it could be killed"
         time.sleep(0.02)
     first.kill()
@@ -47,7 +47,7 @@ def test_killed_and_started_again(talker: Talker, tmp_path: Path) -> None:
     assert second.returncode == 0, said
     assert "Traceback" not in said
     assert "ray" not in said.lower()  # its own messages stay off the screen
-    before = re.search(r"(\d+) of 6 clips were done before", said)
+    before = re.search(r"(\d+) of 4 clips were done before", said)
     assert before is not None
     assert int(before[1]) >= len(kept) + refused
     done = re.search(r"(\d+) done", said)
@@ -60,7 +60,7 @@ def test_killed_and_started_again(talker: Talker, tmp_path: Path) -> None:
 
     third = subprocess.run(command, capture_output=True, text=True)
     assert third.returncode == 0
-    assert "6 of 6 clips were done before" in third.stdout + third.stderr
+    assert "4 of 4 clips were done before" in third.stdout + third.stderr
 
 
 def test_a_cluster_that_does_not_answer() -> None:
