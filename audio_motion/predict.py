@@ -16,7 +16,8 @@ from audio_motion.errors import InputError
 from audio_motion.features.frames import HOP
 from audio_motion.features.held import Held
 from audio_motion.features.prosody import loudness_of
-from audio_motion.models.checkpoint import TrainedGenerator, load_generator
+from audio_motion.models.checkpoint import TrainedGenerator, TrainedPostNet, load_generator, load_postnet
+from audio_motion.models.face import Face
 from audio_motion.models.generator import FEATURES_PER_MOTION, MOTION_RATE, STRIDE, TEMPERATURE
 from audio_motion.postprocess import (
     PostProcess,
@@ -24,7 +25,8 @@ from audio_motion.postprocess import (
     clamp,
     ease_to_rest,
     part_lips,
-    scale_mouth,
+    project_locally,
+    scale_opening,
     set_eyes,
     smooth,
     speaking_from_loudness,
@@ -33,6 +35,8 @@ from audio_motion.sequence import LandmarkSequence, Producer, Sound
 
 _MARGIN = 12
 """Motion frames around a block that post-processing may look at; a multiple of 4."""
+_NEIGHBOURS = 10
+"""Mouth shapes of the person that `PostProcess.local` combines, as in GeneFace."""
 _PER_MOTION = HOP * FEATURES_PER_MOTION
 
 
@@ -43,7 +47,7 @@ class MotionChunk:
     first: int
     """Number of the first frame; frame i stands for i / fps seconds."""
     landmarks: np.ndarray
-    """float32 [n, 68, 3] in the head frame of the generator's person."""
+    """float32 [n, 68, 3] in the head frame of the person (`Generator.face`)."""
     eye_openness: np.ndarray
     """float32 [n, 2], the eye on the image's left first."""
 
@@ -60,25 +64,57 @@ class Generator:
     post: PostProcess = field(default_factory=PostProcess)
     block: int = 128
     """Motion frames (25 Hz) generated at a time, a multiple of 4. Changes memory and latency, never the motion."""
+    refiner: TrainedPostNet | None = None
+    """Moves the motion into one person's way of speaking, and onto that person's face."""
+
+    def __post_init__(self) -> None:
+        if self.post.local > 0 and len(self.face.examples) == 0:
+            raise InputError(
+                f"local is {self.post.local}, but the face ({self.face.person}) has no mouth shapes of its own; give "
+                "0, or a post-net"
+            )
 
     @staticmethod
     def load(
-        path: Path, device: str = "cpu", post: PostProcess | None = None, features: str | None = None
+        path: Path,
+        device: str = "cpu",
+        post: PostProcess | None = None,
+        features: str | None = None,
+        postnet: Path | None = None,
     ) -> Generator:
-        """Read a checkpoint written by training.
+        """Read checkpoints written by training.
 
         Args:
             features: where the speech features it was trained with are now; by default where they were then.
+            postnet: checkpoint of a post-net that was trained for this generator.
 
         Raises:
-            InputError: it cannot be used.
+            InputError: one cannot be used, or the post-net belongs to another generator.
         """
-        return Generator(load_generator(path, device, features), post or PostProcess())
+        trained = load_generator(path, device, features)
+        refiner = load_postnet(postnet, device, features) if postnet else None
+        if refiner and refiner.generator_sha256 != trained.sha256:
+            raise InputError(
+                f"{postnet}: made for another generator than {path}; give the one it was trained with, or train it "
+                "again with `audio-motion train postnet`"
+            )
+        return Generator(trained, post or PostProcess(), refiner=refiner)
+
+    @property
+    def face(self) -> Face:
+        """The person whose face moves."""
+        return self.refiner.face if self.refiner else self.trained.face
 
     @property
     def look_ahead(self) -> float:
         """Seconds of sound after a frame that it depends on."""
-        return (self.trained.model.context + _MARGIN + 1) / MOTION_RATE + self.trained.features.look_ahead
+        return (self._around + 1) / MOTION_RATE + self.trained.features.look_ahead
+
+    @property
+    def _around(self) -> int:
+        """Motion frames to either side of a block that it depends on, a multiple of 4."""
+        reach = self.refiner.model.reach if self.refiner else 0
+        return self.trained.model.context + STRIDE * math.ceil(reach / STRIDE) + _MARGIN
 
     def stream(
         self,
@@ -128,13 +164,20 @@ class Generator:
             fps=float(fps),
             eye_openness=np.concatenate([part.eye_openness for part in parts]),
             valid=np.ones(len(landmarks), bool),
-            person=self.trained.face.person,
-            producer=Producer("generator", self.trained.features.name, self.trained.sha256, seed, float(temperature)),
+            person=self.face.person,
+            producer=Producer(
+                "generator",
+                self.trained.features.name,
+                self.trained.sha256,
+                seed,
+                float(temperature),
+                self.refiner.sha256 if self.refiner else None,
+            ),
             sound=Sound.of(Path(sound), SAMPLE_RATE),
         )
 
     def _frames(self, chunks: Iterable[np.ndarray], fps: float, seed: int, temperature: float) -> Iterator[MotionChunk]:
-        face, done = self.trained.face, 0
+        face, done = self.face, 0
         for first, offsets, until in self._motion(chunks, seed, temperature):
             stop = math.ceil(until * Fraction(fps))
             if stop <= done:
@@ -156,7 +199,7 @@ class Generator:
     ) -> Iterator[tuple[int, np.ndarray, Fraction]]:
         """Motion at 25 Hz in blocks: first frame's number, offsets [up to block + 1, 68, 3], and the time in seconds
         up to which the block answers."""
-        around = self.trained.model.context + _MARGIN
+        around = self._around
         sound = _Counted(chunks)
         arriving = self.trained.features.stream(sound)
         held = Held(np.zeros((0, self.trained.features.channels), np.float32))
@@ -182,22 +225,28 @@ class Generator:
     def _block(self, held: Held, first: int, last: int | None, seed: int, temperature: float) -> np.ndarray:
         """Post-processed offsets [n, 68, 3] of the motion frames from `first` to `first + block`, both included; not
         beyond `last`, where the sound (filled up with silence) ends. `held`: speech features."""
-        around = self.trained.model.context + _MARGIN
+        around = self._around
         start, stop = max(0, first - around), first + self.block + around
         stop = stop if last is None else min(stop, last)
         features = torch.from_numpy(held.part(start * FEATURES_PER_MOTION, stop * FEATURES_PER_MOTION))
         noise = temperature * _noise(self.trained.model.config.latent, start // STRIDE, stop // STRIDE, seed)
-        offsets = self.trained.offsets(features, noise)
+        if self.refiner:  # it has learnt from motion with the calibrated amplitude
+            offsets = self.refiner.offsets(self.trained.motion(features, noise, self.trained.amplitude))
+        else:
+            offsets = self.trained.offsets(features, noise)
         offsets = self._processed(offsets, loudness_of(features).numpy())
         return offsets[first - start : first - start + self.block + 1]
 
     def _processed(self, offsets: np.ndarray, loud: np.ndarray) -> np.ndarray:
-        face, post = self.trained.face, self.post
-        times = self.trained.amplitude if post.mouth_amplitude is None else post.mouth_amplitude
+        face, post = self.face, self.post
+        usual = 1.0 if self.refiner else self.trained.amplitude
+        times = usual if post.mouth_amplitude is None else post.mouth_amplitude
         if times != 1.0:
-            offsets = scale_mouth(offsets, times)
+            offsets = scale_opening(offsets, times)
         if post.clamp:
             offsets = clamp(offsets, face.low, face.high)
+        if post.local > 0:
+            offsets = project_locally(offsets, face.examples, _NEIGHBOURS, post.local)
         if post.silence:
             offsets = ease_to_rest(offsets, face.rest, speaking_from_loudness(loud, post.quiet))
         # A mouth cannot be less than shut, whatever the steps above were told.

@@ -51,6 +51,8 @@ class Producer:
     """Of the generator's checkpoint."""
     seed: int | None = None
     temperature: float | None = None
+    postnet_sha256: str | None = None
+    """Of the post-net's checkpoint, where one refined the motion."""
 
 
 @dataclass(frozen=True)

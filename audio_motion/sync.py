@@ -1,15 +1,114 @@
-"""How far a clip's sound lies from its picture."""
+"""How far sound and picture are apart, measured with the sync expert."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audio_motion.errors import InputError
+from audio_motion.features.interface import SpeechFeatures
+from audio_motion.models.own import OWN_EXPERT
+from audio_motion.models.syncnet import SyncExpert, similarity_at_lags
+from audio_motion.sequence import LandmarkSequence
+
+REACH = 15
+"""Motion frames: lags up to 0.6 s are looked at."""
+SECOND = 25
+"""Motion frames of a window whose sync is judged."""
+SHIFTED = 5
+"""Motion frames from which on a shifted sound counts as out of sync (0.2 s)."""
 
 
 @dataclass(frozen=True)
 class Lag:
-    """The delay of a sound."""
+    """An estimated offset of sound and picture."""
 
     seconds: float
-    """Positive: the sound comes late relative to the picture."""
+    """By how much the sound comes late."""
     confidence: float
-    """0: no better than chance; 1: certain."""
+    """Its mean cosine less the median over all lags (as SyncNet counts it): near 0 is no evidence, 0.3 is plenty."""
+
+
+def estimate_lag(samples: np.ndarray, sequence: LandmarkSequence) -> Lag:
+    """The lag of a clip's sound, by the expert that comes with the package.
+
+    Args:
+        samples: float32 [S], 16 kHz, as it lies beside the picture.
+        sequence: tracked from the picture, space "head".
+
+    Returns:
+        no evidence (confidence 0) where there are less than 2 s of both.
+    """
+    from audio_motion.training.recordings import align
+
+    expert, features = _own_expert()
+    try:
+        recording = align(sequence, samples, features)
+    except InputError:
+        return Lag(0.0, 0.0)
+    motion = (recording.offsets / recording.face.spread).flatten(1).T[None]
+    return lag_of(lag_scores(expert, recording.features.T[None], motion, recording.valid[None]))
+
+
+@lru_cache(maxsize=1)
+def _own_expert() -> tuple[SyncExpert, SpeechFeatures]:
+    from audio_motion.models.checkpoint import load_syncnet
+
+    trained = load_syncnet(OWN_EXPERT)
+    return trained.model, trained.features
+
+
+@torch.no_grad()
+def lag_scores(expert: SyncExpert, features: Tensor, motion: Tensor, valid: Tensor) -> Tensor:
+    """How well motion fits the sound at every lag.
+
+    Args:
+        features: [1, C, 2T] at 50 Hz.
+        motion: [1, 204, T] at 25 Hz, in spreads.
+        valid: bool [1, T].
+
+    Returns:
+        cosines [1, 2 REACH + 1, T], NaN where there is no sound or no valid motion; entry REACH + k: the sound k
+        frames later.
+    """
+    scores = similarity_at_lags(expert.hear(features), expert.see(motion), REACH)
+    return scores.masked_fill(~valid[:, None], torch.nan)
+
+
+def lag_of(scores: Tensor) -> Lag:
+    """The lag with the best mean score: scores [1, 2 REACH + 1, T] of `lag_scores`; between frames by a parabola."""
+    mean = scores[0].nanmean(dim=-1).cpu().numpy()
+    if not np.isfinite(mean).any():
+        return Lag(0.0, 0.0)
+    mean = np.nan_to_num(mean, nan=np.nanmin(mean))
+    best = int(mean.argmax())
+    shift = 0.0
+    if 0 < best < len(mean) - 1:
+        before, peak, after = mean[best - 1 : best + 2]
+        shift = 0.5 * (before - after) / min(-1e-9, before - 2 * peak + after)
+    return Lag(float((best - REACH + shift) / SECOND), float(mean[best] - np.median(mean)))
+
+
+def sync_accuracy(scores: Tensor, window: int = SECOND) -> tuple[float, int]:
+    """How often a window of motion fits its own sound better than sound shifted by SHIFTED frames or more.
+
+    Args:
+        scores: [1, 2 REACH + 1, T] of `lag_scores`.
+        window: frames of a window.
+
+    Returns:
+        share of right decisions (0.5: chance), and how many were made.
+    """
+    rows = scores[0].unfold(-1, window, 1).mean(dim=-1)  # NaN where a frame of the window is
+    true = rows[REACH]
+    right = made = 0
+    for shift in range(-REACH, REACH + 1):
+        if abs(shift) >= SHIFTED:
+            known = torch.isfinite(true) & torch.isfinite(rows[REACH + shift])
+            right += int((true > rows[REACH + shift])[known].sum())
+            made += int(known.sum())
+    return right / max(1, made), made

@@ -25,13 +25,15 @@ class RenderConfig:
     """Speech to say: any audio or video file. It becomes the video's sound as it is."""
     motion: Path | None = None
     """A landmark sequence (.npz) to perform instead of what the speech would give."""
-    generator: Path | None = None
-    """What turns speech into motion (.safetensors). Default: the capture's own, fitted now if there is none."""
+    generator: str = "prior"
+    """What turns speech into motion. prior: the generator that comes with the package, with a post-net fitted to the
+    capture; person: a generator fitted to the capture alone; or a checkpoint (.safetensors) of your own. What must be
+    fitted is fitted once and kept in the capture's directory."""
     camera_path: Path | None = None
     """Head poses from elsewhere: a camera path of the viewer (.json), or another capture's transforms.json."""
     seed: int = 0
     """Of the generator: another seed, another performance."""
-    temperature: float = 0.3
+    temperature: float = 0.1
     """How lively the generator is: 0 is the likeliest motion, 1 the full variety."""
     crf: int = 18
     """Quality of the picture, 0 (lossless) to 51."""
@@ -66,7 +68,7 @@ class RenderConfig:
         from geneface_ns.drive import drive, motion_of_sequence
         from geneface_ns.loading import load_trained
         from geneface_ns.progress import shown
-        from geneface_ns.speech import motion_of_speech, own_generator
+        from geneface_ns.speech import motion_of_speech, voice_of
         from geneface_ns.trajectory import capture_trajectory, trajectory_from_file
         from geneface_ns.video import VideoWriter
 
@@ -82,8 +84,8 @@ class RenderConfig:
         else:
             assert sound is not None
             assert duration is not None
-            generator = self.generator or own_generator(capture)
-            motion = motion_of_speech(sound, generator, capture, self.seed, self.temperature)
+            voice = voice_of(capture, self.generator)
+            motion = motion_of_speech(sound, voice, capture, self.seed, self.temperature)
             total = math.ceil(round(duration * capture.fps, 6))
         frames = drive(portrait, trajectory, motion, capture.fps, portrait.camera.size)
         with VideoWriter(self.output, portrait.camera.size, capture.fps, sound, self.crf) as writer:

@@ -60,7 +60,7 @@ class CorpusConfig:
     """CSV with the columns file (path below the folder of videos) and speaker; instead of --speakers."""
     held_out: float = 0.1
     """Share of the speakers kept for validation; a speaker's side depends on the name alone."""
-    lag_confidence: float = 0.5
+    lag_confidence: float = 0.15
     """Confidence from which an estimated delay of the sound is corrected; below it the sound stays where it is."""
     workers: int | None = None
     """Clips worked on at once, a core each (default: all cores, of the cluster where there is one)."""

@@ -1,26 +1,25 @@
-"""A trained generator in one safetensors file: weights, the person's face, and what it was trained on."""
+"""Checkpoints of the generator, of the post-net and of the sync expert."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from audio_motion.errors import InputError
-from audio_motion.features.interface import SpeechFeatures, open_features
-from audio_motion.files import written_whole
+from audio_motion.features.interface import SpeechFeatures
 from audio_motion.models.face import Face
 from audio_motion.models.generator import GeneratorConfig, MotionGenerator
+from audio_motion.models.postnet import PostNet, PostNetConfig
+from audio_motion.models.store import load_model, part, save_model
+from audio_motion.models.syncnet import SyncConfig, SyncExpert
+from audio_motion.postprocess import scale_opening
 
-SCHEMA_VERSION = 1
-KIND = "audio-motion generator"
-_FACE = [field.name for field in fields(Face) if field.name != "person"]
+GENERATOR_SCHEMA = 3
+POSTNET_SCHEMA = 1
+SYNCNET_SCHEMA = 1
+_FACE = [field.name for field in fields(Face) if field.name not in ("person", "spread")]
 
 
 @dataclass(frozen=True)
@@ -29,10 +28,9 @@ class TrainedGenerator:
 
     model: MotionGenerator
     face: Face
-    scale: float
-    """One unit of the model's motion in template units."""
+    """Whose face it moves; the model's motion is in units of its spread."""
     amplitude: float
-    """How many times the mouth's motion must be enlarged to match the person's, found by validation."""
+    """How many times as far the mouth must open to vary as real speakers' do, found by validation."""
     training: dict
     """Figures of the training, for a person to read."""
     features: SpeechFeatures
@@ -41,19 +39,58 @@ class TrainedGenerator:
     """Of the tensors; "" before it was saved."""
 
     @torch.no_grad()
-    def offsets(self, features: torch.Tensor, noise: torch.Tensor) -> np.ndarray:
-        """Motion of the face, in template units.
+    def motion(self, features: torch.Tensor, noise: torch.Tensor, times: float = 1.0) -> torch.Tensor:
+        """Motion in spreads.
 
         Args:
             features: [2T, C] at 50 Hz, T a multiple of 4.
             noise: [latent, T / 4], standard normal times temperature.
+            times: how many times as far the mouth opens.
 
         Returns:
-            float32 [T, 68, 3] offsets from the mean at 25 Hz.
+            float32 [T, 68, 3] at 25 Hz, on the model's device.
         """
         device = next(self.model.parameters()).device
-        motion = self.model.sample(features.T[None].to(device), noise[None].to(device))[0]
-        return motion.T.reshape(-1, 68, 3).cpu().numpy() * self.scale
+        motion = self.model.sample(features.T[None].to(device), noise[None].to(device))[0].T.reshape(-1, 68, 3)
+        return motion if times == 1.0 else torch.from_numpy(scale_opening(motion.cpu().numpy(), times)).to(device)
+
+    def offsets(self, features: torch.Tensor, noise: torch.Tensor) -> np.ndarray:
+        """Offsets from the face's mean in template units, float32 [T, 68, 3]; arguments as `motion`."""
+        return self.motion(features, noise).cpu().numpy() * np.float32(self.face.spread)
+
+
+@dataclass(frozen=True)
+class TrainedPostNet:
+    """What a post-net checkpoint holds."""
+
+    model: PostNet
+    face: Face
+    """Whose motion it makes; in units of its spread."""
+    generator_sha256: str
+    """Of the generator whose motion it refines, enlarged by the generator's `amplitude`."""
+    training: dict
+    """Figures of the training, for a person to read."""
+    features: SpeechFeatures
+    """What the generator hears speech through."""
+    sha256: str
+    """Of the tensors; "" before it was saved."""
+
+    @torch.no_grad()
+    def offsets(self, motion: torch.Tensor) -> np.ndarray:
+        """The generator's motion [T, 68, 3], in spreads -> float32 offsets from the face's mean, in template units."""
+        refined = self.model(motion.flatten(1).T[None])[0].T.reshape(-1, 68, 3)
+        return refined.cpu().numpy() * np.float32(self.face.spread)
+
+
+@dataclass(frozen=True)
+class TrainedSyncExpert:
+    """What a sync expert's checkpoint holds."""
+
+    model: SyncExpert
+    training: dict
+    """Figures of the training, for a person to read."""
+    features: SpeechFeatures
+    """What it hears speech through."""
 
 
 def save_generator(path: Path, trained: TrainedGenerator) -> None:
@@ -62,22 +99,15 @@ def save_generator(path: Path, trained: TrainedGenerator) -> None:
     Raises:
         InputError: the path cannot be written.
     """
-    tensors = {f"model.{name}": value.detach().cpu().contiguous() for name, value in trained.model.state_dict().items()}
-    tensors |= {f"face.{name}": torch.from_numpy(np.ascontiguousarray(getattr(trained.face, name))) for name in _FACE}
     info = {
-        "kind": KIND,
-        "schema_version": SCHEMA_VERSION,
-        "features": trained.features.name,
-        "features_spec": trained.features.spec,
         "config": asdict(trained.model.config),
         "person": trained.face.person,
-        "scale": trained.scale,
+        "spread": trained.face.spread,
         "amplitude": trained.amplitude,
         "training": trained.training,
-        "sha256": _digest(tensors),
     }
-    with written_whole(Path(path)) as temporary:
-        save_file(tensors, temporary, {"info": json.dumps(info)})
+    tensors = _with_face(trained.model.state_dict(), trained.face)
+    save_model(path, "generator", GENERATOR_SCHEMA, trained.features, info, tensors)
 
 
 def load_generator(path: Path, device: str = "cpu", features: str | None = None) -> TrainedGenerator:
@@ -90,51 +120,75 @@ def load_generator(path: Path, device: str = "cpu", features: str | None = None)
         InputError: missing, damaged, another kind or schema version; or its speech features cannot be opened, or the
             ones given are others.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; train a generator with `audio-motion train generator`")
-    again = "train again with `audio-motion train generator`"
-    try:
-        with safe_open(path, "pt") as file:
-            info = json.loads((file.metadata() or {}).get("info", "{}"))
-            if info.get("kind") != KIND:
-                raise InputError(f"{path}: not a generator checkpoint; {again}")
-            if info["schema_version"] != SCHEMA_VERSION:
-                raise InputError(f"{path}: schema version {info['schema_version']}, expected {SCHEMA_VERSION}; {again}")
-            # Checkpoints older than the choice of features were all made for the built-in ones.
-            heard = _ears(path, info["features"], info.get("features_spec", "mel"), features, device)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        if _digest(tensors) != info["sha256"]:
-            raise InputError(f"{path}: damaged (its checksum does not match); copy it again, or {again}")
+
+    def build(info: dict, tensors: dict[str, torch.Tensor], heard: SpeechFeatures) -> TrainedGenerator:
         model = MotionGenerator(GeneratorConfig(**info["config"]))
-        model.load_state_dict({n[6:]: value for n, value in tensors.items() if n.startswith("model.")})
-        face = Face(info["person"], **{name: tensors[f"face.{name}"].numpy() for name in _FACE})
+        model.load_state_dict(part(tensors, "model."))
+        face = _face(info, tensors)
         return TrainedGenerator(
-            model.to(device).eval(), face, info["scale"], info["amplitude"], info["training"], heard, info["sha256"]
+            model.to(device).eval(), face, info["amplitude"], info["training"], heard, info["sha256"]
         )
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: not a whole generator checkpoint ({reason}); copy it again, or {again}") from error
+
+    return load_model(path, "generator", GENERATOR_SCHEMA, build, device, features)
 
 
-def _ears(path: Path, name: str, spec: str, given: str | None, device: str) -> SpeechFeatures:
-    try:
-        features = open_features(given or spec, device)
-    except InputError as error:
-        if given:
-            raise
-        raise InputError(f"{path}: hears through {spec!r}: {error}; name another place with --features") from error
-    if features.name != name:
-        raise InputError(
-            f"{path}: made for the speech features {name} ({spec}), but {given or spec} are {features.name}; name the "
-            "ones it was trained with by --features, or train again"
+def save_postnet(path: Path, trained: TrainedPostNet) -> None:
+    """Write the checkpoint, whole or not at all.
+
+    Raises:
+        InputError: the path cannot be written.
+    """
+    info = {
+        "config": asdict(trained.model.config),
+        "person": trained.face.person,
+        "spread": trained.face.spread,
+        "generator_sha256": trained.generator_sha256,
+        "training": trained.training,
+    }
+    tensors = _with_face(trained.model.state_dict(), trained.face)
+    save_model(path, "postnet", POSTNET_SCHEMA, trained.features, info, tensors)
+
+
+def load_postnet(path: Path, device: str = "cpu", features: str | None = None) -> TrainedPostNet:
+    """Read and check a checkpoint; arguments and errors as `load_generator`."""
+
+    def build(info: dict, tensors: dict[str, torch.Tensor], heard: SpeechFeatures) -> TrainedPostNet:
+        model = PostNet(PostNetConfig(**info["config"]))
+        model.load_state_dict(part(tensors, "model."))
+        face = _face(info, tensors)
+        return TrainedPostNet(
+            model.to(device).eval(), face, info["generator_sha256"], info["training"], heard, info["sha256"]
         )
-    return features
+
+    return load_model(path, "postnet", POSTNET_SCHEMA, build, device, features)
 
 
-def _digest(tensors: dict[str, torch.Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].numpy().tobytes())
-    return digest.hexdigest()
+def save_syncnet(path: Path, trained: TrainedSyncExpert) -> None:
+    """Write the checkpoint, whole or not at all.
+
+    Raises:
+        InputError: the path cannot be written.
+    """
+    info = {"config": asdict(trained.model.config), "training": trained.training}
+    save_model(path, "syncnet", SYNCNET_SCHEMA, trained.features, info, trained.model.state_dict())
+
+
+def load_syncnet(path: Path, device: str = "cpu", features: str | None = None) -> TrainedSyncExpert:
+    """Read and check a checkpoint; arguments and errors as `load_generator`."""
+
+    def build(info: dict, tensors: dict[str, torch.Tensor], heard: SpeechFeatures) -> TrainedSyncExpert:
+        model = SyncExpert(SyncConfig(**info["config"]))
+        model.load_state_dict(tensors)
+        return TrainedSyncExpert(model.to(device).eval(), info["training"], heard)
+
+    return load_model(path, "syncnet", SYNCNET_SCHEMA, build, device, features)
+
+
+def _with_face(weights: dict[str, torch.Tensor], face: Face) -> dict[str, torch.Tensor]:
+    tensors = {f"model.{name}": value for name, value in weights.items()}
+    return tensors | {f"face.{name}": torch.from_numpy(np.ascontiguousarray(getattr(face, name))) for name in _FACE}
+
+
+def _face(info: dict, tensors: dict[str, torch.Tensor]) -> Face:
+    statistics = {name: tensors[f"face.{name}"].numpy() for name in _FACE}
+    return Face(person=info["person"], spread=info["spread"], **statistics)

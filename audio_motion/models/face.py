@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from audio_motion.topology import mouth_opening
+from audio_motion.topology import MOUTH, mouth_opening
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,12 @@ class Face:
     """[68, 3] 99 % quantile."""
     eyes: np.ndarray
     """[2] eye openness between blinks (median)."""
+    spread: float
+    """Root mean square of the mouth's offsets, in template units: how lively a speaker this is. Networks learn motion
+    in units of it, since nobody's liveliness can be heard."""
+    examples: np.ndarray = field(default_factory=lambda: np.zeros((0, 20, 3), np.float32))
+    """[N, 20, 3] offsets of mouth shapes that the person makes (`examples.choose_examples`); none where the face is
+    nobody's."""
 
 
 def measure_face(person: str, landmarks: np.ndarray, eye_openness: np.ndarray) -> Face:
@@ -34,4 +41,15 @@ def measure_face(person: str, landmarks: np.ndarray, eye_openness: np.ndarray) -
     shut = opening <= np.quantile(opening, 0.1)
     low, high = np.quantile(offsets, [0.01, 0.99], axis=0).astype(np.float32)
     eyes = np.median(eye_openness, axis=0).astype(np.float32)
-    return Face(person, mean, offsets[shut].mean(axis=0), low, high, eyes)
+    spread = max(1e-4, float(np.sqrt(np.square(offsets[:, MOUTH], dtype=np.float64).mean())))
+    return Face(person, mean, offsets[shut].mean(axis=0), low, high, eyes, spread)
+
+
+def average_face(faces: Sequence[Face]) -> Face:
+    """The face of nobody in particular: mean shapes, and the median liveliness."""
+    means = {
+        name: np.mean([getattr(face, name) for face in faces], axis=0, dtype=np.float64).astype(np.float32)
+        for name in ("mean", "rest", "low", "high", "eyes")
+    }
+    people = len({face.person for face in faces})
+    return Face(person=f"average of {people}", spread=float(np.median([face.spread for face in faces])), **means)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from audio_motion.models.flow import FlowPrior
@@ -17,9 +18,9 @@ FEATURES_PER_MOTION = 2
 STRIDE = 4
 """Motion frames per latent."""
 POINTS = 68
-TEMPERATURE = 0.3
+TEMPERATURE = 0.1
 """Default standard deviation of the noise that motion is sampled from: 0 is the likeliest motion, 1 the full variety.
-Measured on held-out speech, 1 costs a tenth of the mouth's correlation; amplitude is calibrated instead."""
+Noise costs agreement with the speech (docs/benchmarks.md); amplitude is calibrated instead."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ class GeneratorConfig:
     flow_layers: int = 2
     """WaveNet layers of a coupling."""
     flow_steps: int = 2
-    """Couplings of the prior."""
+    """Couplings of the prior; 0: the prior is a standard normal distribution."""
+    pitch: bool = True
+    """Whether pitch and voicing are heard."""
     dropout: float = 0.4
     """Part of the channels silenced in training."""
 
@@ -67,15 +70,21 @@ class GeneratorConfig:
 class MotionGenerator(nn.Module):
     """A VAE over motion, conditioned on speech, with a normalising-flow prior (GeneFace, Ye et al., ICLR 2023).
 
-    Motion is [B, 68 * 3, T] at 25 Hz with T a multiple of 4, in units of the training set's spread; features are
-    [B, C, 2T] at 50 Hz. All parts look at a bounded number of frames (`context`), so that chunks can be joined.
+    Motion is [B, 68 * 3, T] at 25 Hz with T a multiple of 4, in units of the speaker's spread (`Face.spread`); features
+    are [B, C, 2T] at 50 Hz, whose last three channels are pitch, voicing and energy. All parts look at a bounded number
+    of frames (`context`), so that chunks can be joined.
     """
+
+    feature_mean: Tensor
+    feature_spread: Tensor
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = config
         hidden, condition, kernel = config.hidden, config.condition, config.kernel
         out = 3 * POINTS
+        self.register_buffer("feature_mean", torch.zeros(config.features, 1))
+        self.register_buffer("feature_spread", torch.ones(config.features, 1))
         # Kernel 4, stride 2, padding 2 centres motion frame k on features 2k - 1 and 2k, whose middle is k / 25 s.
         self.hear = nn.Sequential(
             nn.Conv1d(config.features, 2 * condition, 1),
@@ -103,7 +112,10 @@ class MotionGenerator(nn.Module):
 
     def listen(self, features: Tensor) -> Tensor:
         """Features [B, C, 2T] -> condition [B, condition, T]."""
-        return self.hear(features)[..., : features.shape[-1] // FEATURES_PER_MOTION]
+        heard = (features - self.feature_mean) / self.feature_spread
+        if not self.config.pitch:
+            heard = torch.cat([heard[:, :-3], torch.zeros_like(heard[:, -3:-1]), heard[:, -1:]], dim=1)
+        return self.hear(heard)[..., : features.shape[-1] // FEATURES_PER_MOTION]
 
     def encode(self, motion: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Posterior of the latents: motion [B, 204, T], condition [B, ., T] -> mean, log sigma, [B, latent, T / 4]."""
@@ -115,27 +127,29 @@ class MotionGenerator(nn.Module):
         """Latents [B, latent, T / 4], condition [B, ., T] -> motion [B, 204, T]."""
         return self.leave(self.decoder(self.rise(latent), condition))
 
-    def forward(self, motion: Tensor, features: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Reconstruct motion through the posterior.
+    def reconstruct(self, motion: Tensor, condition: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Motion through the posterior and back.
 
         Args:
             motion: [B, 204, T].
-            features: [B, C, 2T].
+            condition: of `listen`, [B, condition, T].
             noise: standard normal [B, latent, T / 4].
 
         Returns:
             reconstruction [B, 204, T], and the Kullback-Leibler divergence's one-sample estimate [B, latent, T / 4].
         """
-        condition = self.listen(features)
         mean, log_sigma = self.encode(motion, condition)
         latent = mean + noise * log_sigma.exp()
         explained = self.prior(latent, self.slow(condition))
         return self.decode(latent, condition), kl_sample(log_sigma, noise, explained)
 
+    def imagine(self, condition: Tensor, noise: Tensor) -> Tensor:
+        """Motion for a condition [B, condition, T] and noise [B, latent, T / 4] (times temperature) -> [B, 204, T]."""
+        return self.decode(self.prior.inverse(noise, self.slow(condition)), condition)
+
     def sample(self, features: Tensor, noise: Tensor) -> Tensor:
         """Motion for speech: features [B, C, 2T], noise [B, latent, T / 4] (times temperature) -> [B, 204, T]."""
-        condition = self.listen(features)
-        return self.decode(self.prior.inverse(noise, self.slow(condition)), condition)
+        return self.imagine(self.listen(features), noise)
 
 
 def kl_sample(log_sigma: Tensor, noise: Tensor, explained: Tensor) -> Tensor:

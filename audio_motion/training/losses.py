@@ -1,10 +1,13 @@
-"""Losses of the motion generator."""
+"""Losses of the motion generator and of the post-net."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from audio_motion.models.syncnet import SyncExpert
 from audio_motion.topology import INNER_LIPS, MOUTH
 
 
@@ -22,7 +25,7 @@ def point_weights(mouth: float, inner_lips: float) -> Tensor:
 
 
 def position_loss(predicted: Tensor, truth: Tensor, weights: Tensor, valid: Tensor) -> Tensor:
-    """Weighted mean squared error over valid frames.
+    """Weighted squared error of valid frames, over the number of all frames.
 
     Args:
         predicted, truth: [B, 204, T].
@@ -40,7 +43,42 @@ def velocity_loss(predicted: Tensor, truth: Tensor, weights: Tensor, valid: Tens
     return _mean_square((predicted - truth).diff(dim=-1), weights, both)
 
 
+def sync_loss(expert: SyncExpert, motion: Tensor, features: Tensor, valid: Tensor) -> Tensor:
+    """How far motion is from what the frozen expert hears: 1 minus their cosine, 0 to 2, over all frames.
+
+    Args:
+        motion: [B, 204, T] in spreads.
+        features: [B, C, 2T].
+        valid: bool [B, T].
+    """
+    cosine = (expert.see(motion) * expert.hear(features)).sum(dim=1)
+    return ((1.0 - cosine) * valid).mean()
+
+
+def judged(verdicts: Sequence[tuple[Tensor, Tensor]], wanted: float) -> Tensor:
+    """Squared distance of verdicts from what is wanted (Mao et al., ICCV 2017), over all windows.
+
+    Args:
+        verdicts: for every window length, verdicts [B, N], and bool [B, N] where they count.
+    """
+    return torch.stack([((verdict - wanted).square() * whole).mean() for verdict, whole in verdicts]).mean()
+
+
+def moments_loss(coordinates: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
+    """How far mean and covariance of frames are from the wanted ones, relative (Sun and Saenko's CORAL, ECCV-W 2016).
+
+    Args:
+        coordinates: [N, D].
+        mean: [D], wanted.
+        covariance: [D, D], wanted.
+    """
+    found = coordinates.mean(dim=0)
+    centred = coordinates - found
+    difference = centred.T @ centred / len(coordinates) - covariance
+    shift = (found - mean).square().sum() / covariance.trace()
+    return shift + difference.square().sum() / covariance.square().sum()
+
+
 def _mean_square(error: Tensor, weights: Tensor, valid: Tensor) -> Tensor:
-    kept = valid[:, None, :].to(error.dtype)
-    total = (error.square() * weights[:, None] * kept).sum()
-    return total / (kept.sum() * len(weights)).clamp(min=1.0)
+    # Over all frames, not the valid ones: so the mean over processes is the mean over the whole batch.
+    return (error.square() * weights[:, None] * valid[:, None, :]).mean()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,13 +15,18 @@ from audio_motion.files import written_whole
 
 
 def save_state(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor], info: dict
+    path: Path,
+    module: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    best: dict[str, Tensor],
+    info: dict,
 ) -> None:
-    """Write weights, best weights and the optimizer's moments; `info` (JSON: step and so on) beside them."""
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    """Write weights, best weights and the optimizers' moments; `info` (JSON: step and so on) beside them."""
+    tensors = {f"model.{name}": value for name, value in module.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in best.items()}
-    for index, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+    for number, optimizer in enumerate(optimizers):
+        for index, moments in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{index}.{name}": value for name, value in moments.items()}
     with written_whole(path) as temporary:
         save_file(
             {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
@@ -30,9 +36,9 @@ def save_state(
 
 
 def load_state(
-    path: Path, fingerprint: str, model: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path, fingerprint: str, module: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
 ) -> tuple[dict[str, Tensor], dict] | None:
-    """Restore what `save_state` wrote into `model` and `optimizer`.
+    """Restore what `save_state` wrote into `module` and `optimizers`.
 
     Returns:
         the best weights and `info`; None where there is no such file, or it belongs to another run (another
@@ -52,10 +58,11 @@ def load_state(
     def part(prefix: str) -> dict[str, Tensor]:
         return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
 
-    model.load_state_dict(part("model."))
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, value in part("optimizer.").items():
-        index, key = name.split(".", 1)
-        moments.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    module.load_state_dict(part("model."))
+    for number, optimizer in enumerate(optimizers):
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in part(f"optimizer.{number}.").items():
+            index, key = name.split(".", 1)
+            moments.setdefault(int(index), {})[key] = value
+        optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
     return part("best."), info

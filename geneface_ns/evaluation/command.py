@@ -18,11 +18,13 @@ class EvaluateConfig:
     """The config.yml that `ns-train geneface` wrote."""
     output: Path | None = None
     """Folder for evaluation.json and side_by_side.mp4. Default: evaluation/ beside the config."""
-    generator: Path | None = None
-    """What turns speech into motion (.safetensors). Default: the capture's own, fitted now if there is none."""
+    generator: str = "prior"
+    """What turns speech into motion. prior: the generator that comes with the package, with a post-net fitted to the
+    capture; person: a generator fitted to the capture alone; or a checkpoint (.safetensors) of your own. What must be
+    fitted is fitted once and kept in the capture's directory."""
     seed: int = 0
     """Of the generator."""
-    temperature: float = 0.3
+    temperature: float = 0.1
     """How lively the generator is: 0 is the likeliest motion, 1 the full variety."""
 
     def main(self) -> None:
@@ -39,17 +41,17 @@ class EvaluateConfig:
         from geneface_ns.evaluation.evaluate import MODES, evaluate
         from geneface_ns.evaluation.perceptual import make_perceptual
         from geneface_ns.evaluation.table import show
-        from geneface_ns.speech import motion_of_speech, own_generator
+        from geneface_ns.speech import motion_of_speech, voice_of
 
         trained = load_trained(self.load_config)
         capture = trained.capture
         test = np.flatnonzero(~capture.is_train)
         if len(test) == 0:
             raise InputError(f"{capture.folder}: has no test frames; run `geneface process` again")
-        generator = self.generator or own_generator(capture)
+        voice = voice_of(capture, self.generator)
         start = float(test[0] / capture.fps)
         speech = motion_of_speech(
-            capture.folder / "audio.wav", generator, capture, self.seed, self.temperature, start=start
+            capture.folder / "audio.wav", voice, capture, self.seed, self.temperature, start=start
         )
         folder = self.output or Path(self.load_config).parent / "evaluation"
         lpips = make_perceptual()

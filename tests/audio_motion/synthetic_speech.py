@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import wave
+from pathlib import Path
+
 import numpy as np
 
 from audio_motion.sequence import LandmarkSequence, Producer
@@ -36,3 +39,10 @@ def talk(seconds: float, fps: float = 25.0, seed: int = 0) -> tuple[np.ndarray, 
         producer=Producer("avatar", "synthetic"),
     )
     return sound.astype(np.float32), motion
+
+
+def write_wav(path: Path, sound: np.ndarray) -> None:
+    """PCM 16 bit, 16 kHz mono."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes((np.clip(sound, -1, 1) * 32767).astype(np.int16).tobytes())

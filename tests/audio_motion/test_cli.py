@@ -6,8 +6,8 @@ import pytest
 
 from audio_motion.cli import main
 from audio_motion.sequence import LandmarkSequence
-from tests.audio_motion.synthetic_speech import talk
-from tests.audio_motion.test_generator_training import write_capture, write_wav
+from tests.audio_motion.synthetic_speech import talk, write_wav
+from tests.audio_motion.test_generator_training import write_capture
 from tests.audio_motion.tiny_encoders import write_whisper
 
 
@@ -32,7 +32,7 @@ def test_train_and_predict(tmp_path: Path) -> None:
     capture = write_capture(tmp_path / "Zoë's talk", 6.0)
     write_wav(tmp_path / "new speech.wav", talk(1.5, seed=3)[0])
     checkpoint = tmp_path / "gen.safetensors"
-    result = audio_motion("train", "generator", "--captures", capture, "--output", checkpoint, "--steps", 3)
+    result = audio_motion("train", "generator", capture, "--output", checkpoint, "--steps", 3)
     assert result.returncode == 0, result.stderr
     options = ("--generator", checkpoint, "--fps", 30, "--seed", 2, "--temperature", 0.8, "--no-blink")
     result = audio_motion("predict", tmp_path / "new speech.wav", tmp_path / "out.npz", *options)
@@ -62,7 +62,7 @@ def test_every_mistake_is_one_line(tmp_path: Path, checkpoint: Path, capsys: pyt
         ("predict", tmp_path / "text.wav", out, *trained): "not a sound or video file",
         ("predict", tmp_path / "speech.wav", tmp_path / "file" / "out.npz", *trained): "cannot write",
         ("predict", tmp_path / "speech.wav", out, *trained, "--fps", 0): "fps is 0",
-        ("train", "generator", "--captures", tmp_path / "none", "--output", tmp_path / "g.safetensors"): "no such file",
+        ("train", "generator", tmp_path / "none", "--output", tmp_path / "g.safetensors"): "no such file",
         ("track", tmp_path / "none.mp4", out): "none.mp4",
     }
     for case, problem in cases.items():
@@ -82,7 +82,7 @@ def test_features_are_chosen_in_training_and_found_again(
     capture, here = write_capture(tmp_path / "capture", 6.0), write_whisper(tmp_path / "whisper")
     write_wav(tmp_path / "speech.wav", talk(1.0)[0])
     checkpoint, out = tmp_path / "gen.safetensors", tmp_path / "out.npz"
-    train = ("train", "generator", "--captures", capture, "--output", checkpoint, "--steps", 2)
+    train = ("train", "generator", capture, "--output", checkpoint, "--steps", 2)
     main([str(part) for part in (*train, "--features", f"whisper:{here}@2")])
     predict = ("predict", tmp_path / "speech.wav", out, "--generator", checkpoint)
     main([str(part) for part in predict])

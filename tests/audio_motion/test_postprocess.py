@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audio_motion.errors import InputError
+from audio_motion.models.examples import choose_examples
 from audio_motion.postprocess import (
     PostProcess,
     blink_closure,
@@ -11,7 +12,8 @@ from audio_motion.postprocess import (
     clamp,
     ease_to_rest,
     part_lips,
-    scale_mouth,
+    project_locally,
+    scale_opening,
     set_eyes,
     smooth,
     speaking_from_loudness,
@@ -37,13 +39,19 @@ def test_smoothing_is_along_time_alone() -> None:
     np.testing.assert_array_equal(smooth(motion, 0.0), motion)
 
 
-def test_mouth_amplitude_is_about_the_mean_and_leaves_the_nose() -> None:
+def test_opening_is_enlarged_about_the_mean_and_nothing_else() -> None:
     offsets = np.zeros((2, 68, 3), np.float32)
-    offsets[1, 65:68, 1] = -0.05  # lower inner lip
+    offsets[1, 65:68, 1] = -0.04  # lower inner lip
+    offsets[1, 48, 0] = 0.01  # a corner moves in
     offsets[1, NOSE, 1] = 0.01
-    opened = scale_mouth(offsets, 1.5)
-    np.testing.assert_allclose(opened[:, 66, 1], [0.0, -0.075], rtol=1e-6)
+    opened = scale_opening(offsets, 1.5)
+    # The gap of 0.04 becomes 0.06: three quarters of the 0.02 below, a quarter above, half at the chin.
+    np.testing.assert_allclose(opened[:, 66, 1], [0.0, -0.055], rtol=1e-6)
+    np.testing.assert_allclose(opened[:, 62, 1], [0.0, 0.005], rtol=1e-6)
+    np.testing.assert_allclose(opened[:, 8, 1], [0.0, -0.01], rtol=1e-6)
     np.testing.assert_array_equal(opened[:, NOSE], offsets[:, NOSE])
+    np.testing.assert_array_equal(opened[:, 48], offsets[:, 48])
+    np.testing.assert_array_equal(scale_opening(offsets, 1.0), offsets)
 
 
 def test_lips_that_have_crossed_meet_half_way() -> None:
@@ -72,6 +80,18 @@ def test_speaking_follows_loudness_with_a_little_lead() -> None:
     assert speaking[55:70].min() == pytest.approx(1.0)
     assert 0.0 < speaking[48] < 1.0  # opens before the sound
     assert speaking[90:].max() == 0.0
+
+
+def test_how_much_is_speech_by_hand() -> None:
+    for above, share in ((-3.0, 0.0), (2.5, 0.25**2 * 2.5), (5.0, 0.5), (10.0, 1.0), (30.0, 1.0)):
+        np.testing.assert_allclose(speaking_from_loudness(np.full(40, -60.0 + above), -60.0), share, atol=1e-12)
+
+
+def test_phases_of_a_blink_by_hand() -> None:
+    start = blink_times(0.0, 8.0, 3)[0]
+    since = [-0.01, 0.0, 0.02, 0.04, 0.08, 0.11, 0.19, 0.23, 0.27, 0.3]
+    expected = [0.0, 0.0, 0.25**2 * 2.5, 0.5, 1.0, 1.0, 0.5, 0.25**2 * 2.5, 0.0, 0.0]
+    np.testing.assert_allclose(blink_closure(start + np.array(since), 3), expected, atol=1e-9)
 
 
 @given(st.integers(0, 2**31))
@@ -109,6 +129,44 @@ def test_lids_agree_with_openness_and_nothing_else_moves() -> None:
     np.testing.assert_array_equal(result[:, MOUTH], landmarks[:, MOUTH])
 
 
-def test_too_much_smoothing_is_refused() -> None:
+def mouths(*points: tuple[float, float]) -> np.ndarray:
+    """Offsets [T, 68, 3] whose one mouth point is at (x, y)."""
+    offsets = np.zeros((len(points), 68, 3))
+    offsets[:, 50, :2] = points
+    return offsets
+
+
+def test_a_mouth_becomes_the_combination_of_its_nearest_shapes() -> None:
+    known = mouths((0, 0), (2, 0), (0, 50))[:, 48:]
+    asked = mouths((1, 1))
+    asked[:, 8] = 0.3
+    np.testing.assert_allclose(project_locally(asked, known, 2, 1.0)[0, 50], [1.0, 0.0, 0.0], atol=1e-12)
+    half = project_locally(asked, known, 2, 0.5)
+    np.testing.assert_allclose(half[0, 50], [1.0, 0.5, 0.0], atol=1e-12)
+    np.testing.assert_array_equal(half[0, 8], asked[0, 8])  # the chin stays
+    # Beyond its neighbours, coefficients of sum 1 lead on along their line: 3 = -0.5 * 0 + 1.5 * 2.
+    np.testing.assert_allclose(project_locally(mouths((3, 1)), known, 2, 1.0)[0, 50, :2], [3.0, 0.0], atol=0.02)
+    # The ridge of 1e-3 by hand: at an example itself, the other (squared distance 4) has 0.002 / (0.002 + 4 + 0.002).
+    by_hand = 2 * 0.002 / 4.004
+    assert project_locally(mouths((0, 0)), known, 2, 1.0)[0, 50, 0] == pytest.approx(by_hand, rel=1e-2)
+    np.testing.assert_allclose(project_locally(asked, known[:1], 10, 1.0)[0, 50], 0.0, atol=1e-12)  # one is all
+
+
+def test_a_mouth_that_moves_smoothly_stays_smooth_when_its_neighbours_change() -> None:
+    known = np.random.default_rng(0).normal(size=(200, 2))
+    path = np.linspace(-1, 1, 4001)
+    moved = project_locally(mouths(*zip(path, 0.3 * path, strict=True)), mouths(*known)[:, 48:], 5, 1.0)
+    assert np.linalg.norm(np.diff(moved[:, 50], axis=0), axis=1).max() < 20 * (path[1] - path[0])
+
+
+def test_examples_stand_for_all_shapes() -> None:
+    shapes = np.repeat([0.0, 0.1, 7.0, 7.1, 7.2], 3)[:, None, None] * np.ones((20, 3))
+    np.testing.assert_allclose(np.sort(choose_examples(shapes, 2)[:, 0, 0]), [0.05, 7.1], rtol=1e-5)
+    assert len(choose_examples(shapes, 99)) == 15
+
+
+def test_too_much_of_a_step_is_refused() -> None:
     with pytest.raises(InputError, match="smoothing"):
         PostProcess(smoothing=0.2)
+    with pytest.raises(InputError, match="local"):
+        PostProcess(local=1.5)

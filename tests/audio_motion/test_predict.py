@@ -4,20 +4,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from audio_motion.errors import InputError
-from audio_motion.models.checkpoint import TrainedGenerator
+from audio_motion.models.checkpoint import TrainedGenerator, TrainedPostNet
+from audio_motion.models.postnet import PostNet, PostNetConfig
 from audio_motion.postprocess import PostProcess
 from audio_motion.predict import Generator, MotionChunk
 from audio_motion.topology import eye_openness, mouth_opening
-from tests.audio_motion.synthetic_speech import talk
-from tests.audio_motion.test_generator_training import write_wav
+from tests.audio_motion.synthetic_speech import talk, write_wav
 
 PLAIN = PostProcess(clamp=False, smoothing=0.0, mouth_amplitude=1.0, silence=False, blink=False)
 
 
 def in_pieces(sound: np.ndarray, length: int) -> Iterator[np.ndarray]:
     return (sound[i : i + length] for i in range(0, len(sound), length))
+
+
+@pytest.fixture
+def refiner(trained: TrainedGenerator) -> TrainedPostNet:
+    """A post-net that changes much, onto a face half as wide again."""
+    model = PostNet(PostNetConfig(layers=3))
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(0.05 * torch.randn(parameter.shape, generator=generator))
+    face = replace(trained.face, person="anna", mean=1.5 * trained.face.mean)
+    return TrainedPostNet(model.eval(), face, trained.sha256, {}, trained.features, "p" * 64)
 
 
 def joined(chunks: Iterator[MotionChunk]) -> np.ndarray:
@@ -43,6 +56,74 @@ def test_streamed_equals_whole(trained: TrainedGenerator, block: int, piece: int
     assert whole.shape == (int(np.ceil(9.3 * fps)), 68, 3)
     assert pieces.shape == whole.shape
     assert np.abs(pieces - whole).max() < 1e-5
+
+
+@pytest.mark.parametrize("block", [4, 64])
+def test_streamed_equals_whole_through_a_post_net(
+    trained: TrainedGenerator, refiner: TrainedPostNet, block: int
+) -> None:
+    sound, _ = talk(6.3, seed=5)
+    whole = joined(Generator(trained, PLAIN, block=4096, refiner=refiner).stream([sound], seed=3))
+    pieces = joined(Generator(trained, PLAIN, block=block, refiner=refiner).stream(in_pieces(sound, 9999), seed=3))
+    assert np.abs(pieces - whole).max() < 1e-5
+    assert Generator(trained, refiner=refiner).look_ahead == Generator(trained).look_ahead + 4 / 25  # reach 4
+
+
+def test_a_post_net_that_changes_nothing_gives_the_generators_motion_in_the_persons_liveliness(
+    trained: TrainedGenerator, refiner: TrainedPostNet
+) -> None:
+    sound, _ = talk(6.0)
+    refiner.model.forget()
+    face = replace(refiner.face, spread=2 * trained.face.spread)
+    refined = joined(Generator(trained, PLAIN, refiner=replace(refiner, face=face)).stream([sound])) - face.mean
+    alone = joined(
+        Generator(trained, PostProcess(clamp=False, smoothing=0.0, silence=False, blink=False)).stream([sound])
+    )
+    np.testing.assert_allclose(refined[:, 50, 0], 2 * (alone - trained.face.mean)[:, 50, 0], atol=1e-6)
+
+
+def test_sequences_name_the_post_net(trained: TrainedGenerator, refiner: TrainedPostNet, tmp_path: Path) -> None:
+    write_wav(tmp_path / "s.wav", talk(3.0)[0])
+    motion = Generator(trained, refiner=refiner).predict(tmp_path / "s.wav")
+    assert motion.person == "anna"
+    assert motion.producer.postnet_sha256 == "p" * 64
+    assert motion.producer.checkpoint_sha256 == trained.sha256
+
+
+def test_mouths_are_drawn_towards_the_persons_own(trained: TrainedGenerator, refiner: TrainedPostNet) -> None:
+    sound, _ = talk(6.0)
+    one = replace(trained, face=replace(trained.face, examples=trained.face.rest[None, 48:]))
+    still = joined(Generator(one, replace(PLAIN, local=1.0)).stream([sound]))
+    np.testing.assert_allclose(still[:, 50], np.tile(one.face.mean[50] + one.face.rest[50], (150, 1)), atol=1e-6)
+    assert 100 < len(trained.face.examples) <= 512  # kept by training
+    post = replace(PLAIN, local=1.0)
+    whole, pieces = (joined(Generator(trained, post, block=b).stream([sound])) for b in (4096, 16))
+    assert np.abs(pieces - whole).max() < 1e-4
+    nobody = replace(trained, face=replace(trained.face, examples=np.zeros((0, 20, 3), np.float32)))
+    with pytest.raises(InputError, match="no mouth shapes"):
+        Generator(nobody, post)
+
+
+def test_every_step_can_be_switched_off_and_does_something(trained: TrainedGenerator) -> None:
+    sound = np.concatenate([talk(4.0)[0], np.zeros(32_000, np.float32)])
+    face = replace(trained.face, low=0.2 * trained.face.low, high=0.2 * trained.face.high)  # a clamp that is felt
+    trained = replace(trained, face=face, amplitude=1.5)
+    nothing = joined(Generator(trained, PLAIN).stream([sound]))
+    features = trained.features.extract(np.append(sound, np.zeros(1280, np.float32)))  # up to a whole latent
+    raw = trained.offsets(features, torch.zeros(trained.model.config.latent, len(features) // 8))
+    likeliest = joined(Generator(trained, PLAIN).stream([sound], temperature=0.0))
+    np.testing.assert_allclose(likeliest[:140, :27], (face.mean + raw)[:140, :27], atol=1e-5)
+    steps = (
+        {"clamp": True},
+        {"smoothing": 0.03},
+        {"mouth_amplitude": None},
+        {"silence": True},
+        {"blink": True},
+        {"local": 0.5},
+    )
+    for step in steps:
+        changed = joined(Generator(trained, replace(PLAIN, **step)).stream([sound]))  # type: ignore[arg-type]
+        assert np.abs(changed - nothing).max() > 1e-4, step
 
 
 def test_memory_is_bounded(trained: TrainedGenerator) -> None:

@@ -1,0 +1,61 @@
+"""`audio-motion evaluate`: how well generators follow speakers whom they never heard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure generators on speakers whom they never heard, beside simple baselines.
+
+    Writes evaluation.json, evaluation.png and prints a table.
+    """
+
+    generators: tyro.conf.Positional[tuple[Path, ...]]
+    """Checkpoints of `audio-motion train generator`, all of the same speech features: a table row each. The one that
+    comes with the package if none is named."""
+    on: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    """What is measured on, once for each: corpora (see --split), captures, or .npz sequences with their sound."""
+    learn_from: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    """What the baselines (ridge regression, nearest neighbour) learn from, once for each; without it only the mean
+    face stands beside the generators."""
+    speech: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    """Sounds without a picture, once for each: other languages, noise, song. Sync and liveliness can be told, and how
+    often the mouth shuts for /p b m/ where a .json of the same name lists "phones": [[name, start, end], …]."""
+    split: Literal["train", "held-out"] = "held-out"
+    """Part of the corpora that is measured on."""
+    expert: Path | None = None
+    """Sync expert of the same features. Default: the one that comes with the package, for its own features."""
+    features: str | None = None
+    """Where the generators' speech features are now (default: where they were in training)."""
+    output: Path = Path("evaluation")
+    """Folder for the results."""
+
+    def run(self) -> None:
+        """Measure, print, write."""
+        from audio_motion.errors import InputError
+        from audio_motion.evaluation.evaluate import evaluate
+        from audio_motion.models.own import OWN_GENERATOR
+
+        if not self.on and not self.speech:
+            raise InputError(
+                "nothing to measure on: name a corpus, captures or sequences by --on, or sounds by --speech"
+            )
+        evaluate(
+            self.generators or (OWN_GENERATOR,),
+            self.on,
+            self.learn_from,
+            self.speech,
+            self.split,
+            self.expert,
+            self.features,
+            self.output,
+        )

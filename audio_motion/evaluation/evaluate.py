@@ -1,0 +1,182 @@
+"""Generators beside baselines on given recordings and sounds: table, JSON, picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from audio_motion.audio import load_audio
+from audio_motion.errors import InputError
+from audio_motion.evaluation.measures import Measures, average, closure, liveliness, measure
+from audio_motion.evaluation.predictors import Predictor, mean_face, nearest_neighbour, ridge, speak
+from audio_motion.files import written_whole
+from audio_motion.models.checkpoint import TrainedGenerator, load_generator, load_syncnet
+from audio_motion.models.own import OWN_EXPERT
+from audio_motion.predict import Generator
+from audio_motion.sync import estimate_lag
+from audio_motion.topology import mouth_opening
+from audio_motion.training.recordings import Recording, load_recordings, share_spread
+
+SCHEMA_VERSION = 1
+_HEADINGS = {
+    "opening_correlation": "opening corr.",
+    "width_correlation": "width corr.",
+    "opening_amplitude": "amplitude",
+    "mouth_error": "mouth error",
+    "mouth_distance": "mouth dist.",
+    "face_distance": "face dist.",
+    "jitter": "jitter",
+    "sync_accuracy": "sync",
+    "sync_offset": "offset s",
+}
+
+
+def evaluate(
+    generators: Sequence[Path],
+    on: Sequence[Path],
+    learn_from: Sequence[Path],
+    speech: Sequence[Path],
+    split: Literal["train", "held-out"],
+    expert: Path | None,
+    features: str | None,
+    output: Path,
+) -> dict:
+    """See `evaluation.command.Evaluate`.
+
+    Returns:
+        what evaluation.json holds.
+
+    Raises:
+        InputError: anything given cannot be used.
+    """
+    models = {path.stem: load_generator(path, features=features) for path in generators}
+    heard = next(iter(models.values())).features
+    others = [name for name, model in models.items() if model.features.name != heard.name]
+    if others:
+        raise InputError(
+            f"{others[0]}: made for {models[others[0]].features.name}, the first for {heard.name}; measure apart"
+        )
+    judge = load_syncnet(expert or OWN_EXPERT, features=features if expert else None)
+    if judge.features.name != heard.name:
+        if expert:
+            raise InputError(f"{expert}: made for {judge.features.name}, the generators for {heard.name}")
+        print(f"the package's sync expert hears {judge.features.name}, not {heard.name}: sync is left out (--expert)")
+    use = judge.model if judge.features.name == heard.name else None
+    recordings = share_spread([r for path in on for r in load_recordings(path, heard, split)])
+    predictors: dict[str, Predictor] = {"mean face": mean_face()}
+    if learn_from and recordings:
+        learnt = share_spread([r for path in learn_from for r in load_recordings(path, heard, "train")])
+        spread = float(np.median([r.face.spread for r in learnt]))
+        predictors["ridge regression"] = ridge(learnt, spread)
+        predictors["nearest neighbour"] = nearest_neighbour(learnt, spread)
+    predictors |= {name: speak(model) for name, model in models.items()}
+    report: dict = {"schema_version": SCHEMA_VERSION, "features": heard.name, "recordings": len(recordings)}
+    rows: dict[str, Measures] = {}
+    if recordings:
+        frames = [int(r.valid.sum()) for r in recordings]
+        rows = {name: average([measure(r, p(r), use) for r in recordings], frames) for name, p in predictors.items()}
+        _print(rows, len({r.face.person for r in recordings}), sum(frames) / 25)
+        report["models"] = {name: _plain(asdict(row)) for name, row in rows.items()}
+    report["speech"] = {
+        path.name: {name: _plain(_alone(path, model)) for name, model in models.items()} for path in speech
+    }
+    _print_speech(report["speech"])
+    output.mkdir(parents=True, exist_ok=True)
+    with written_whole(output / "evaluation.json") as temporary:
+        temporary.write_text(json.dumps(report, indent=1))
+    if recordings:
+        _picture(output / "evaluation.png", recordings, predictors)
+    print(f"wrote {output}/evaluation.json" + (" and evaluation.png" if recordings else ""))
+    return report
+
+
+def _alone(path: Path, model: TrainedGenerator) -> dict[str, float]:
+    """What can be said of speech without a picture."""
+    motion = Generator(model).predict(path)
+    lag = estimate_lag(load_audio(path), motion)
+    figures = {
+        "seconds": motion.duration,
+        "sync_offset": lag.seconds,
+        "sync_confidence": lag.confidence,
+        "opening_deviation": liveliness(motion.landmarks),
+    }
+    bilabials = _bilabials(path.with_suffix(".json"))
+    if bilabials:
+        opening = mouth_opening(motion.landmarks)
+        figures["bilabials_shut"] = closure(opening, motion.fps, bilabials)
+        # What moments as long as they, half a second and more away, would give.
+        elsewhere = [[(a + shift, b + shift) for a, b in bilabials] for shift in (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)]
+        figures["bilabials_shut_by_chance"] = float(np.nanmean([closure(opening, motion.fps, b) for b in elsewhere]))
+    return figures
+
+
+def _bilabials(path: Path) -> list[tuple[float, float]]:
+    """Times of /p b m/ in a JSON file with "phones": [[name, start, end], …] in seconds; none if there is no file.
+
+    Raises:
+        InputError: there is a file beside the sound that says no phones.
+    """
+    if not path.is_file():
+        return []
+    try:
+        phones = json.loads(path.read_text(encoding="utf-8"))["phones"]
+        return [(float(start), float(end)) for name, start, end in phones if name in ("p", "b", "m")]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: not the phoneme times of the sound beside it ({type(error).__name__}: {error}); expected "
+            '"phones": [[name, start, end], …], or no such file'
+        ) from error
+
+
+def _plain(figures: dict[str, float]) -> dict[str, float | None]:
+    """JSON has no NaN."""
+    return {name: value if np.isfinite(value) else None for name, value in figures.items()}
+
+
+def _print(rows: dict[str, Measures], speakers: int, seconds: float) -> None:
+    table = Table(title=f"{speakers} speakers, {seconds:.0f} s")
+    for heading in ("", *_HEADINGS.values()):
+        table.add_column(heading)
+    for name, row in rows.items():
+        table.add_row(name, *(f"{value:.3f}" for value in asdict(row).values()))
+    Console(width=150).print(table)
+
+
+def _print_speech(speech: dict[str, dict[str, dict[str, float]]]) -> None:
+    for path, models in speech.items():
+        for name, figures in models.items():
+            shown = ", ".join(f"{key} {value:.3f}" for key, value in figures.items() if value is not None)
+            print(f"{path}, {name}: {shown}")
+
+
+def _picture(path: Path, recordings: Sequence[Recording], predictors: dict[str, Predictor]) -> None:
+    """Opening of the mouth over time, true and generated, in the three longest recordings' first ten seconds."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    longest = sorted(recordings, key=lambda r: -len(r.offsets))[:3]
+    figure, axes = pyplot.subplots(len(longest), 1, figsize=(14, 3 * len(longest)), squeeze=False)
+    for axis, recording in zip(axes[:, 0], longest, strict=True):
+        mean = recording.face.mean
+        lines = {"true": recording.offsets.numpy()} | {
+            name: predict(recording) for name, predict in predictors.items() if name != "mean face"
+        }
+        for name, offsets in lines.items():
+            opening = mouth_opening(mean + offsets[:250])
+            axis.plot(np.arange(len(opening)) / 25, opening, label=name, color="black" if name == "true" else None)
+        axis.set_title(f"opening of the mouth (face widths), {recording.face.person}")
+        axis.set_xlabel("s")
+    axes[0, 0].legend(loc="upper right")
+    figure.tight_layout()
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=80)
+    pyplot.close(figure)

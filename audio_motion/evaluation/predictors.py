@@ -1,0 +1,96 @@
+"""Ways from speech features to motion: a trained generator, and the simple ones that it must beat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audio_motion.models.checkpoint import TrainedGenerator
+from audio_motion.models.generator import STRIDE, TEMPERATURE
+from audio_motion.postprocess import part_lips, scale_opening
+from audio_motion.training.recordings import Recording
+
+Predictor = Callable[[Recording], np.ndarray]
+"""Motion for a recording's features: offsets [T, 68, 3] in template units."""
+
+REACH = 6
+"""Motion frames of speech before and after that the baselines hear (0.24 s)."""
+
+
+def speak(trained: TrainedGenerator, temperature: float = TEMPERATURE, amplitude: float | None = None) -> Predictor:
+    """A generator as it is used; the noise is the same every time.
+
+    Args:
+        amplitude: of the opening, by default the one that validation found; 1 leaves the motion as it was learnt.
+    """
+    times = trained.amplitude if amplitude is None else amplitude
+
+    def predict(recording: Recording) -> np.ndarray:
+        shape = (trained.model.config.latent, len(recording.offsets) // STRIDE)
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * temperature
+        offsets = scale_opening(trained.offsets(recording.features, noise), times)
+        return part_lips(offsets + recording.face.mean) - recording.face.mean
+
+    return predict
+
+
+def mean_face() -> Predictor:
+    """No motion at all."""
+    return lambda recording: np.zeros(tuple(recording.offsets.shape), np.float32)
+
+
+def ridge(recordings: Sequence[Recording], spread: float, strength: float = 300.0) -> Predictor:
+    """Linear regression, with a penalty, from a window of features to motion.
+
+    Args:
+        spread: liveliness of the motion that is predicted.
+        strength: of the penalty, for standardised features.
+    """
+    mean, deviation = _statistics(recordings)
+    size = recordings[0].features.shape[1] * (2 * REACH + 1) + 1
+    square, mixed = torch.zeros(size, size, dtype=torch.float64), torch.zeros(size, 204, dtype=torch.float64)
+    for recording in recordings:
+        heard = _heard(recording, mean, deviation)[recording.valid].double()
+        motion = (recording.offsets[recording.valid] / recording.face.spread).flatten(1).double()
+        square += heard.T @ heard
+        mixed += heard.T @ motion
+    weights = torch.linalg.solve(square + strength * torch.eye(size, dtype=torch.float64), mixed).float()
+
+    def predict(recording: Recording) -> np.ndarray:
+        motion = _heard(recording, mean, deviation) @ weights
+        return motion.unflatten(1, (68, 3)).numpy() * np.float32(spread)
+
+    return predict
+
+
+def nearest_neighbour(recordings: Sequence[Recording], spread: float, most: int = 20_000) -> Predictor:
+    """The motion of the training moment whose speech is most alike; of `most` moments spread evenly."""
+    mean, deviation = _statistics(recordings)
+    heard = torch.cat([_heard(r, mean, deviation)[r.valid] for r in recordings])
+    motion = torch.cat([r.offsets[r.valid] / r.face.spread for r in recordings])
+    step = max(1, len(heard) // most)
+    heard, motion = heard[::step], motion[::step]
+    size = heard.square().sum(dim=1)
+
+    def predict(recording: Recording) -> np.ndarray:
+        asked = _heard(recording, mean, deviation)
+        best = torch.cat([(size - 2 * part @ heard.T).argmin(dim=1) for part in asked.split(512)])
+        return motion[best].numpy() * np.float32(spread)
+
+    return predict
+
+
+def _statistics(recordings: Sequence[Recording]) -> tuple[Tensor, Tensor]:
+    features = torch.cat([recording.features for recording in recordings])
+    return features.mean(dim=0), features.std(dim=0).clamp(min=1e-3)
+
+
+def _heard(recording: Recording, mean: Tensor, deviation: Tensor) -> Tensor:
+    """Standardised features around each motion frame, and a 1: [T, C * (2 REACH + 1) + 1]."""
+    pairs = ((recording.features - mean) / deviation).unflatten(0, (-1, 2)).mean(dim=1)
+    padded = torch.nn.functional.pad(pairs, (0, 0, REACH, REACH))
+    windows = padded.unfold(0, 2 * REACH + 1, 1).flatten(1)
+    return torch.cat([windows, windows.new_ones(len(windows), 1)], dim=1)

@@ -1,0 +1,1 @@
+"""Models that come with the package: docs/models.md says what they learnt from."""

@@ -1,0 +1,47 @@
+"""The real command on the synthetic talker."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.audio_motion.test_generator_training import write_capture
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "audio_motion.cli", "evaluate", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_a_table_a_file_and_a_picture(tmp_path: Path, checkpoint: Path) -> None:
+    unheard = write_capture(tmp_path / "unheard", 8.0, seed=4)
+    known = write_capture(tmp_path / "known", 8.0, seed=5)
+    phones = [["pau", 0.0, 0.5], ["b", 0.8, 0.9], ["a", 0.9, 2.0], ["m", 2.4, 2.5]]
+    (unheard / "audio.json").write_text(json.dumps({"phones": phones}))
+    done = run(
+        checkpoint,
+        "--on",
+        unheard,
+        "--learn-from",
+        known,
+        "--speech",
+        unheard / "audio.wav",
+        "--output",
+        tmp_path / "out",
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    models = report["models"]
+    assert set(models) == {"mean face", "ridge regression", "nearest neighbour", "generator"}
+    assert models["generator"]["opening_correlation"] > 0.5 > models["mean face"]["opening_correlation"]
+    assert models["mean face"]["mouth_error"] == 1.0
+    assert 0.5 < report["speech"]["audio.wav"]["generator"]["seconds"] < 9.0
+    assert report["speech"]["audio.wav"]["generator"]["bilabials_shut"] in (0.0, 0.5, 1.0)
+    assert (tmp_path / "out" / "evaluation.png").stat().st_size > 10_000
+
+
+def test_nothing_to_measure_on_is_one_line(checkpoint: Path) -> None:
+    done = run(checkpoint)
+    assert done.returncode == 2
+    assert "--on" in done.stderr
+    assert "Traceback" not in done.stderr
