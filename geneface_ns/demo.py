@@ -103,7 +103,7 @@ def train(capture: Path, output: Path) -> None:
 def render(config: Path, speech: Path, video: Path) -> None:
     """Let the trained person speak."""
     # The demo's drawn mouth is none that the package's generator has heard of: its own generator suits it better.
-    geneface("render", "--load-config", config, "--audio", speech, "--output", video, "--generator", "person")
+    geneface("render", "--load-config", config, "--audio", speech, "--generator", "person", "--output", video)
 
 
 def geneface(*arguments: object) -> None:
