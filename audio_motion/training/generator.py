@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,6 +20,7 @@ from audio_motion.training.crops import Crops, feature_statistics
 from audio_motion.training.loop import LoopConfig, Progress, run
 from audio_motion.training.losses import point_weights, position_loss, sync_loss, velocity_loss
 from audio_motion.training.recordings import Recording, learn_and_hold_out, with_examples
+from audio_motion.training.state import fingerprint
 from audio_motion.training.team import Team, finite, gather_team, leads
 
 
@@ -180,7 +179,7 @@ class _Task:
         model = replace(config.model, features=features.channels)
         self.config = config = replace(config, crop=crop, model=model)
         self.trained, self.held, self.team = trained, held, team
-        self.names = (features.name,)
+        self.features = features.name
         self.crops = Crops(trained, crop, features)
         torch.manual_seed(config.loop.seed)
         self.module = MotionGenerator(model)
@@ -192,13 +191,8 @@ class _Task:
         self.weights = point_weights(config.mouth, config.inner_lips).to(team.device)
 
     def fingerprint(self) -> str:
-        """Changes with the config and with the data."""
-        described = json.dumps([asdict(self.config), self.names], sort_keys=True, default=str)
-        digest = hashlib.sha256(described.encode())
-        for recording in (*self.trained, *self.held):
-            for tensor in (recording.features, recording.offsets, recording.valid):
-                digest.update(tensor.numpy().tobytes())
-        return digest.hexdigest()
+        """See `state.fingerprint`."""
+        return fingerprint([asdict(self.config), self.features], (*self.trained, *self.held), [self.expert])
 
     def step(self, number: int) -> dict[str, float]:
         config = self.config

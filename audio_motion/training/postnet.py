@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import math
 from collections.abc import Sequence
@@ -27,8 +25,9 @@ from audio_motion.models.syncnet import SyncExpert
 from audio_motion.training.loop import LoopConfig, Progress, run
 from audio_motion.training.losses import judged, moments_loss, point_weights, position_loss, sync_loss, velocity_loss
 from audio_motion.training.recordings import Recording, hold_out_tail, load_recordings, share_spread, with_examples
+from audio_motion.training.state import fingerprint
 from audio_motion.training.takes import TakeCrops, make_takes
-from audio_motion.training.team import Team, finite, gather_team
+from audio_motion.training.team import Team, finite, gather_team, leads
 from audio_motion.training.yardstick import Yardstick
 
 _log = logging.getLogger(__name__)
@@ -115,8 +114,10 @@ def train_postnet(
     state = output.with_name(f"{output.name}.state")
     logs = output.with_name(f"{output.name}.logs")
     trained, held = [early for early, _ in tails], [late for _, late in tails]
-    save_postnet(output, fit_postnet(trained, held, others, spoken, config, judge, progress, state, logs))
-    state.unlink(missing_ok=True)
+    made = fit_postnet(trained, held, others, spoken, config, judge, progress, state, logs)
+    if leads():
+        save_postnet(output, made)
+        state.unlink(missing_ok=True)
     return output
 
 
@@ -219,16 +220,9 @@ class _Task:
         self.weights = point_weights(config.mouth, config.inner_lips).to(team.device)
 
     def fingerprint(self) -> str:
-        """Changes with the config, the data, the generator and the expert."""
+        """See `state.fingerprint`."""
         described = [asdict(self.config), self.generator.features.name, self.generator.sha256]
-        digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
-        for recording in self.recordings:
-            for tensor in (recording.features, recording.offsets, recording.valid):
-                digest.update(tensor.numpy().tobytes())
-        for network in (self.generator.model, self.expert):
-            for tensor in network.state_dict().values() if network else ():
-                digest.update(tensor.cpu().numpy().tobytes())
-        return digest.hexdigest()
+        return fingerprint(described, self.recordings, [self.generator.model, self.expert])
 
     def step(self, number: int) -> dict[str, float]:
         config, refine, judge = self.config, self.module.refine, self.module.judge

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,25 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from audio_motion.files import written_whole
+from audio_motion.training.recordings import Recording
+
+
+def fingerprint(described: object, recordings: Sequence[Recording], networks: Sequence[nn.Module | None] = ()) -> str:
+    """Changes with what a run is made of, so that a state of another run is not taken for its own.
+
+    Args:
+        described: config and names, of what JSON can say (the rest as text).
+        recordings: what is learnt from and looked at.
+        networks: frozen ones that take part.
+    """
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
+    for recording in recordings:
+        for tensor in (recording.features, recording.offsets, recording.valid):
+            digest.update(tensor.numpy().tobytes())
+    for network in networks:
+        for tensor in network.state_dict().values() if network else ():
+            digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def save_state(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from audio_motion.sync import lag_scores, sync_accuracy
 from audio_motion.training.crops import Crops, feature_statistics
 from audio_motion.training.loop import LoopConfig, Progress, run
 from audio_motion.training.recordings import Recording, learn_and_hold_out
+from audio_motion.training.state import fingerprint
 from audio_motion.training.team import Team, finite, gather_team, leads
 
 WINDOW = 5
@@ -115,7 +114,7 @@ class _Task:
     ) -> None:
         self.config = replace(config, model=replace(config.model, features=features.channels))
         self.trained, self.held, self.team = trained, held, team
-        self.names = (features.name,)
+        self.features = features.name
         self.crops = Crops(trained, config.crop, features)
         torch.manual_seed(config.loop.seed)
         self.module = SyncExpert(self.config.model)
@@ -125,12 +124,8 @@ class _Task:
         self.optimizers = [torch.optim.AdamW(self.module.parameters(), lr=config.loop.rate, weight_decay=config.decay)]
 
     def fingerprint(self) -> str:
-        """Changes with the config and with the data."""
-        digest = hashlib.sha256(json.dumps([asdict(self.config), self.names], sort_keys=True).encode())
-        for recording in (*self.trained, *self.held):
-            for tensor in (recording.features, recording.offsets, recording.valid):
-                digest.update(tensor.numpy().tobytes())
-        return digest.hexdigest()
+        """See `state.fingerprint`."""
+        return fingerprint([asdict(self.config), self.features], (*self.trained, *self.held))
 
     def step(self, number: int) -> dict[str, float]:
         batch = self.crops.draw(self.config.loop.batch)
