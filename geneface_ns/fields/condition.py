@@ -30,13 +30,20 @@ def principal_components(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 class ConditionEncoder(nn.Module):
-    """Codes by region: the mouth's from jaw and mouth landmarks, the upper face's from brows, eyes and eye openness."""
+    """Codes by region: the mouth's from jaw and mouth landmarks, the upper face's from brows, eyes and eye openness.
+
+    A code beyond all that the training frames held is held at their end. Whitening blows up what hardly varies: lids
+    that a drawn blink moves in a way the person's never did came out at four times the greatest code ever seen, and the
+    field, which cannot know what that looks like, painted the face brown.
+    """
 
     mean: Tensor
     lower_basis: Tensor
     upper_basis: Tensor
     eye_mean: Tensor
     eye_scale: Tensor
+    lower_ends: Tensor
+    upper_ends: Tensor
 
     def __init__(self, landmarks: Tensor, eye_openness: Tensor, lower: int = 12, upper: int = 6) -> None:
         """
@@ -55,9 +62,16 @@ class ConditionEncoder(nn.Module):
         self.register_buffer("eye_scale", eye_openness.std(dim=0).clamp_min(0.01))
         self.widths = (self.lower_basis.shape[1], self.upper_basis.shape[1] + 2)
         """Widths of the two codes."""
+        for name, codes in zip(("lower", "upper"), self._codes(landmarks, eye_openness), strict=True):
+            self.register_buffer(f"{name}_ends", torch.stack([codes.amin(dim=0), codes.amax(dim=0)]))
 
     def forward(self, landmarks: Tensor, eye_openness: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, 68, 3], [B, 2] -> lower code [B, L], upper code [B, U], each of about unit deviation."""
+        """[B, 68, 3], [B, 2] -> lower code [B, L], upper code [B, U], each of about unit deviation and within what the
+        training frames held."""
+        lower, upper = self._codes(landmarks, eye_openness)
+        return lower.clamp(*self.lower_ends), upper.clamp(*self.upper_ends)
+
+    def _codes(self, landmarks: Tensor, eye_openness: Tensor) -> tuple[Tensor, Tensor]:
         offsets = landmarks - self.mean
         lower = offsets[:, LOWER].flatten(1) @ self.lower_basis
         upper = offsets[:, UPPER].flatten(1) @ self.upper_basis

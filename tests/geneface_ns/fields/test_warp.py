@@ -75,5 +75,17 @@ def test_codes_see_their_own_region_only():
     lower, upper = encoder(spoken, eyes[:1])
     assert (lower - base[0]).abs().max() > 0.5
     torch.testing.assert_close(upper, base[1])
-    _, blinked = encoder(landmarks[:1], eyes[:1] - 0.2)
-    assert (blinked - base[1]).abs().max() > 5
+    _, blinked = encoder(landmarks[:1], eyes[:1] - 0.03)
+    assert (blinked - base[1]).abs().max() > 1
+
+
+def test_codes_stay_within_what_was_seen():
+    torch.manual_seed(0)
+    landmarks = MEAN + 0.01 * torch.randn(100, 68, 3)
+    eyes = 0.3 + 0.02 * torch.randn(100, 2)
+    encoder = ConditionEncoder(landmarks, eyes)
+    seen = torch.cat(encoder(landmarks, eyes), dim=1)
+    beyond = torch.cat(encoder(MEAN + 0.5 * torch.randn(50, 68, 3), torch.rand(50, 2)), dim=1)
+    assert (beyond >= seen.amin(dim=0)).all() and (beyond <= seen.amax(dim=0)).all()
+    # What was seen is not touched: shut eyes are the least open ones, to the last frame.
+    assert seen[:, -2:].argmin(dim=0).tolist() == eyes.argmin(dim=0).tolist()
