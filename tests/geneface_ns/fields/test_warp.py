@@ -86,6 +86,7 @@ def test_codes_stay_within_what_was_seen():
     encoder = ConditionEncoder(landmarks, eyes)
     seen = torch.cat(encoder(landmarks, eyes), dim=1)
     beyond = torch.cat(encoder(MEAN + 0.5 * torch.randn(50, 68, 3), torch.rand(50, 2)), dim=1)
-    assert (beyond >= seen.amin(dim=0)).all() and (beyond <= seen.amax(dim=0)).all()
+    assert (beyond >= seen.amin(dim=0)).all()
+    assert (beyond <= seen.amax(dim=0)).all()
     # What was seen is not touched: shut eyes are the least open ones, to the last frame.
     assert seen[:, -2:].argmin(dim=0).tolist() == eyes.argmin(dim=0).tolist()
