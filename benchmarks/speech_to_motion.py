@@ -1,7 +1,8 @@
 """Speech to motion on speakers never seen: five folds by person, with baselines and ablations in one table.
 
-    python benchmarks/speech_to_motion.py CORPUS … --features mel
-    python benchmarks/speech_to_motion.py CORPUS … --features whisper:DIR@4 --ablations False
+    audio-motion corpus CLIPS CORPUS --speaker-table speakers.csv --lag-confidence 99
+    python benchmarks/speech_to_motion.py CORPUS --delays delays.csv --features mel --ablated 0 1 2
+    python benchmarks/speech_to_motion.py CORPUS --delays delays.csv --features whisper:DIR@4
 
 In each fold a tenth of the training speakers is held out for early stopping and amplitude; the test speakers are
 touched once, at the end. Figures are frame-weighted means over the test speakers' recordings.
@@ -9,49 +10,85 @@ touched once, at the end. Figures are frame-weighted means over the test speaker
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
 
 import numpy as np
+import torch
 import tyro
 from machine import describe
 
+from audio_motion.corpus.clip import on_one_clock
+from audio_motion.corpus.shards import load_corpus
+from audio_motion.errors import InputError
 from audio_motion.evaluation.measures import Measures, average, measure
-from audio_motion.evaluation.predictors import mean_face, nearest_neighbour, ridge, speak
-from audio_motion.features.interface import SpeechFeatures, open_features
+from audio_motion.evaluation.predictors import Predictor, mean_face, nearest_neighbour, ridge, speak
+from audio_motion.features.interface import open_features
 from audio_motion.models.syncnet import SyncExpert
 from audio_motion.sync import lag_of, lag_scores, sync_accuracy
 from audio_motion.training.generator import GeneratorTraining, fit_generator
-from audio_motion.training.recordings import Recording, load_recordings, share_spread
+from audio_motion.training.recordings import Recording, align, load_recordings, share_spread
 from audio_motion.training.syncnet import SyncTraining, fit_syncnet
+from audio_motion.training.variety import Variety
+
+Rows = list[tuple[Measures, int]]
+"""Figures of recordings, and their valid frames."""
 
 
 @dataclass
 class Folds:
     """What to train on."""
 
-    sources: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Corpora, captures or .npz sequences; folders of .npz sequences too."""
+    corpus: Annotated[Path, tyro.conf.Positional]
+    """Of `audio-motion corpus`."""
+    delays: Path | None = None
+    """CSV with the columns file and late: seconds by which each clip's sound comes late, measured by other means. The
+    corpus must then have left all sound where it was. Without it the corpus's own corrections are used."""
     features: str = "mel"
     """Speech features, as `audio-motion train` takes them."""
     folds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Which of the five."""
-    ablations: bool = True
-    """Also train without flow prior, without sync loss, without pitch."""
+    ablated: tuple[int, ...] = ()
+    """Folds on which to train the ablations too."""
+    workers: int = 2
+    """Trainings at once, a thread each."""
     output: Path | None = None
     """JSON to write."""
 
 
-def load(sources: tuple[Path, ...], features: SpeechFeatures) -> list[Recording]:
-    """All recordings that the sources hold."""
-    found: list[Recording] = []
-    for source in sources:
-        listed = sorted(source.glob("*.npz")) if source.is_dir() and not (source / "corpus.json").is_file() else []
-        for path in listed or [source]:
-            found += load_recordings(path, features)
+@dataclass(frozen=True)
+class Fold:
+    """One fold's recordings."""
+
+    number: int
+    trained: list[Recording]
+    held: list[Recording]
+    test: list[Recording]
+
+
+def load(config: Folds) -> list[Recording]:
+    """All recordings of the corpus that are long enough, each on one clock with its sound."""
+    features = open_features(config.features)
+    if config.delays is None:
+        return load_recordings(config.corpus, features)
+    with config.delays.open(newline="") as file:
+        late = {row["file"]: float(row["late"]) for row in csv.DictReader(file)}
+    moved = [c["name"] for c in json.loads((config.corpus / "corpus.json").read_text())["clips"] if c["shifted"] != 0]
+    assert not moved, f"{config.corpus}: has moved the sound of {moved[0]}; make it with --lag-confidence 99"
+    found = []
+    for clip in load_corpus(config.corpus):
+        try:
+            sequence, samples, _ = on_one_clock(clip.sequence, clip.samples, late.get(clip.name, 0.0))
+            found.append(align(sequence, samples, features, clip.name))
+        except InputError as error:
+            print(f"left out: {error}")
     return share_spread(found)
 
 
@@ -77,50 +114,93 @@ def judge(expert: SyncExpert, recordings: list[Recording], window: int) -> float
     return right / max(1.0, made)
 
 
-def main(config: Folds) -> None:
-    print(describe())
-    features = open_features(config.features)
-    recordings = load(config.sources, features)
+def ablations(base: GeneratorTraining) -> dict[str, GeneratorTraining]:
+    """The generator without one of its parts each."""
+    still = Variety(tempo=0, formants=0, pitch=0, gain=0, colour=0, quietest=-200, loudest=-200, bins=0, frames=0)
+    return {
+        "without the flow prior": replace(base, model=replace(base.model, flow_steps=0)),
+        "without the sync loss": replace(base, sync=0.0),
+        "without pitch": replace(base, model=replace(base.model, pitch=False)),
+        "without the course loss": replace(base, course=0.0),
+        "without averaged weights": replace(base, loop=replace(base.loop, averaging=0.0)),
+        "without variety": replace(base, variety=still),
+    }
+
+
+def split(recordings: list[Recording], number: int) -> Fold:
+    """The recordings of one fold."""
     folds = fold_of(recordings)
-    minutes = sum(r.seconds for r in recordings) / 60
-    print(f"{features.name}: {len(recordings)} recordings, {len(folds)} speakers, {minutes:.1f} minutes", flush=True)
-    results: dict[str, list[tuple[Measures, int]]] = {}
-    experts: dict[int, list[float]] = {5: [], 10: [], 25: []}
-    for fold in config.folds:
-        test = [r for r in recordings if folds[r.face.person] == fold]
-        others = sorted({r.face.person for r in recordings if folds[r.face.person] != fold})
-        chosen = np.random.default_rng(fold).choice(others, max(2, len(others) // 10), replace=False)
-        held = [r for r in recordings if r.face.person in chosen]
-        trained = [r for r in recordings if folds[r.face.person] != fold and r.face.person not in chosen]
-        begin = perf_counter()
-        expert = fit_syncnet(trained, held, features, SyncTraining()).model
-        for window, accuracies in experts.items():
-            accuracies.append(judge(expert, test, window))
-        print(f"fold {fold}: expert {perf_counter() - begin:.0f} s, ", {w: round(a[-1], 3) for w, a in experts.items()})
-        base = GeneratorTraining.corpus()
-        configs = {"generator": base}
-        if config.ablations:
-            configs["without the flow prior"] = replace(base, model=replace(base.model, flow_steps=0))
-            configs["without the sync loss"] = replace(base, sync=0.0)
-            configs["without pitch"] = replace(base, model=replace(base.model, pitch=False))
-        spread = float(np.median([r.face.spread for r in trained]))
-        predictors = {"mean face": mean_face(), "ridge regression": ridge(trained, spread)}
-        predictors["nearest neighbour"] = nearest_neighbour(trained, spread)
-        for name, training in configs.items():
-            begin = perf_counter()
-            generator = fit_generator(trained, held, features, training, expert)
-            print(
-                f"fold {fold}: {name} {perf_counter() - begin:.0f} s, {generator.training['steps']} steps", flush=True
-            )
-            predictors[name] = speak(generator)
-            if name == "generator":
-                predictors["generator, temperature 1"] = speak(generator, 1.0)
-                predictors["generator, amplitude not corrected"] = speak(generator, amplitude=1.0)
-        for name, predict in predictors.items():
-            results.setdefault(name, []).extend((measure(r, predict(r), expert), int(r.valid.sum())) for r in test)
-            if name == "generator":
-                print(f"fold {fold}: delays of unseen recordings of 10 s and more:", delays(test, expert))
-        report(results, experts, config, features)
+    others = sorted({person for person, fold in folds.items() if fold != number})
+    chosen = np.random.default_rng(number).choice(others, max(2, len(others) // 10), replace=False)
+    parts: tuple[list[Recording], ...] = ([], [], [])
+    for r in recordings:
+        person = r.face.person
+        parts[2 if folds[person] == number else 1 if person in chosen else 0].append(r)
+    return Fold(number, *parts)
+
+
+_recordings: list[Recording] = []
+_features: str = ""
+
+
+def _expert(number: int) -> tuple[SyncExpert, list[float]]:
+    """Train a fold's expert; with its accuracies on the test speakers by windows of 5, 10 and 25 frames."""
+    torch.set_num_threads(1)
+    fold, begin = split(_recordings, number), perf_counter()
+    expert = fit_syncnet(fold.trained, fold.held, open_features(_features), SyncTraining()).model
+    accuracies = [judge(expert, fold.test, window) for window in (5, 10, 25)]
+    shown = ", ".join(f"{a:.3f}" for a in accuracies)
+    print(f"fold {number}: expert {perf_counter() - begin:.0f} s, {shown}; {delays(fold.test, expert)}", flush=True)
+    return expert, accuracies
+
+
+def _trained(number: int, name: str, config: GeneratorTraining, expert: SyncExpert) -> dict[str, Rows]:
+    """Train a fold's generator; its figures, and the baselines' beside the whole generator's."""
+    torch.set_num_threads(1)
+    fold, begin = split(_recordings, number), perf_counter()
+    generator = fit_generator(fold.trained, fold.held, open_features(_features), config, expert)
+    predictors: dict[str, Predictor] = {name: speak(generator)}
+    if name == "generator":
+        spread = float(np.median([r.face.spread for r in fold.trained]))
+        predictors["mean face"] = mean_face()
+        predictors["ridge regression"] = ridge(fold.trained, spread)
+        predictors["nearest neighbour"] = nearest_neighbour(fold.trained, spread)
+        predictors["generator, temperature 1"] = speak(generator, 1.0)
+        predictors["generator, amplitude not corrected"] = speak(generator, amplitude=1.0)
+    rows = {
+        row: [(measure(r, predict(r), expert), int(r.valid.sum())) for r in fold.test]
+        for row, predict in predictors.items()
+    }
+    mean = average(*zip(*rows[name], strict=True))
+    took, steps = perf_counter() - begin, generator.training["steps"]
+    shown = f"opening {mean.opening_correlation:.3f}, width {mean.width_correlation:.3f}"
+    print(f"fold {number}: {name} {took:.0f} s, {steps} steps, {shown}", flush=True)
+    return rows
+
+
+def main(config: Folds) -> None:
+    global _recordings, _features
+    print(describe())
+    _recordings, _features = load(config), config.features
+    speakers, minutes = len({r.face.person for r in _recordings}), sum(r.seconds for r in _recordings) / 60
+    print(f"{config.features}: {len(_recordings)} recordings, {speakers} speakers, {minutes:.1f} minutes", flush=True)
+    base = GeneratorTraining.corpus()
+    with ProcessPoolExecutor(config.workers, get_context("fork")) as pool:
+        experts = dict(zip(config.folds, pool.map(_expert, config.folds), strict=True))
+        tasks = [(fold, "generator", base) for fold in config.folds]
+        tasks += [(fold, *item) for fold in config.ablated for item in ablations(base).items()]
+        waiting = [pool.submit(_trained, fold, name, made, experts[fold][0]) for fold, name, made in tasks]
+        results: dict[str, dict[int, Rows]] = {}
+        for (fold, *_), future in zip(tasks, waiting, strict=True):
+            for name, rows in future.result().items():
+                results.setdefault(name, {})[fold] = rows
+    accuracies = np.mean([experts[fold][1] for fold in config.folds], axis=0)
+    print("sync expert on true motion, windows of 0.2, 0.4 and 1 s:", accuracies.round(4))
+    whole = table(results, config.folds)
+    ablated = table(results, config.ablated) if config.ablated else {}
+    if config.output:
+        report = {"features": config.features, "models": whole, "ablations": ablated, "expert": accuracies.tolist()}
+        config.output.write_text(json.dumps(report, indent=1))
 
 
 def delays(recordings: list[Recording], expert: SyncExpert) -> str:
@@ -131,28 +211,22 @@ def delays(recordings: list[Recording], expert: SyncExpert) -> str:
             motion = (r.offsets / r.face.spread).flatten(1).T[None]
             found.append(lag_of(lag_scores(expert, r.features.T[None], motion, r.valid[None])).seconds)
     size = np.abs(found)
-    return f"median {np.median(size):.3f} s, within 0.04 s: {np.mean(size <= 0.04):.0%} of {len(found)}"
+    near = np.mean(size <= 0.04)
+    return f"delays of 10 s and more: median {np.median(size):.3f} s off, within 0.04 s: {near:.0%} of {len(found)}"
 
 
-def report(
-    results: dict[str, list[tuple[Measures, int]]],
-    experts: dict[int, list[float]],
-    config: Folds,
-    features: SpeechFeatures,
-) -> None:
-    """Print the table of what is known so far."""
+def table(results: dict[str, dict[int, Rows]], folds: Sequence[int]) -> dict[str, dict[str, float]]:
+    """Print the figures of the models that all these folds have; returns them."""
+    print(f"\nfolds {', '.join(map(str, folds))}")
     print("| model | opening | width | amplitude | mouth err. | mouth dist. | face dist. | jitter | sync | offset s |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    means = {name: average(*zip(*rows, strict=True)) for name, rows in results.items()}
-    for name, mean in means.items():
-        print(f"| {name} | " + " | ".join(f"{value:.3f}" for value in asdict(mean).values()) + " |")
-    accuracies = {f"{w / 25:.1f} s": round(float(np.mean(a)), 4) for w, a in experts.items()}
-    print(f"sync expert on true motion, windows of: {accuracies}", flush=True)
-    if config.output:
-        figures = {name: asdict(mean) for name, mean in means.items()}
-        config.output.write_text(
-            json.dumps({"features": features.name, "models": figures, "expert": accuracies}, indent=1)
-        )
+    figures = {}
+    for name, by_fold in results.items():
+        if set(folds) <= by_fold.keys():
+            rows = [row for fold in folds for row in by_fold[fold]]
+            figures[name] = asdict(average(*zip(*rows, strict=True)))
+            print(f"| {name} | " + " | ".join(f"{value:.3f}" for value in figures[name].values()) + " |", flush=True)
+    return figures
 
 
 if __name__ == "__main__":

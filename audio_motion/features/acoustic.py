@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -11,8 +10,8 @@ import torch
 
 from audio_motion.features.frames import HOP, RATE, empty, frame_count
 from audio_motion.features.held import Held
-from audio_motion.features.mel import BINS, MEAN, SPREAD, log_mel
-from audio_motion.features.prosody import CONTEXT, PROSODY, energy_of, loudness_of, prosody
+from audio_motion.features.mel import BINS, log_mel
+from audio_motion.features.prosody import CONTEXT, PROSODY, prosody
 
 _AT_ONCE = 3000
 """Frames computed at once: the pitch of a minute takes 150 MB."""
@@ -63,29 +62,3 @@ def _frames(held: Held, first: int, stop: int) -> Iterator[torch.Tensor]:
         yield torch.cat([log_mel(sound), prosody(sound)], dim=1)[CONTEXT:-CONTEXT]
         first = last
         held.forget((first - CONTEXT) * HOP)
-
-
-def heard_otherwise(
-    features: torch.Tensor, gain: torch.Tensor, tilt: torch.Tensor, noise: torch.Tensor
-) -> torch.Tensor:
-    """What `Acoustic.extract` would roughly give for the same speech from another microphone.
-
-    Pitch and voicing stay: they do not depend on level.
-
-    Args:
-        features: [B, T, 83].
-        gain: [B] dB.
-        tilt: [B] dB between the lowest and the highest mel bin.
-        noise: [B] power of steady noise per mel bin, dB as the log-mel counts it (a quiet room is about -80).
-
-    Returns:
-        [B, T, 83].
-    """
-    natural = math.log(10.0) / 10.0
-    ramp = torch.linspace(-0.5, 0.5, BINS)
-    power = features[..., :BINS] * SPREAD + MEAN + natural * (gain[:, None, None] + tilt[:, None, None] * ramp)
-    mel = (torch.logaddexp(power, natural * noise[:, None, None]) - MEAN) / SPREAD
-    level = loudness_of(features) + gain[:, None]
-    # Flat noise of that power in each band holds about 13 dB more in all of them together.
-    heard = torch.logaddexp(natural * level, natural * (noise[:, None] + 13.0)) / natural
-    return torch.cat([mel, features[..., BINS : BINS + 2], energy_of(heard)[..., None]], dim=-1)

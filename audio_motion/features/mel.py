@@ -31,6 +31,13 @@ def log_mel(samples: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=1)
+def centres() -> Tensor:
+    """Hz that each bin hears, on average: float32 [80], ascending."""
+    hertz = torch.arange(WINDOW // 2 + 1) * (16000.0 / WINDOW)
+    return hertz @ _filters() / _filters().sum(dim=0)
+
+
+@lru_cache(maxsize=1)
 def _hann() -> Tensor:
     return torch.hann_window(WINDOW, periodic=True)
 

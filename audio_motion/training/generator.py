@@ -18,10 +18,11 @@ from audio_motion.models.syncnet import SyncExpert
 from audio_motion.topology import mouth_opening
 from audio_motion.training.crops import Crops, feature_statistics
 from audio_motion.training.loop import LoopConfig, Progress, run
-from audio_motion.training.losses import point_weights, position_loss, sync_loss, velocity_loss
+from audio_motion.training.losses import course_loss, point_weights, position_loss, sync_loss, velocity_loss
 from audio_motion.training.recordings import Recording, learn_and_hold_out, with_examples
 from audio_motion.training.state import fingerprint
 from audio_motion.training.team import Team, finite, gather_team, leads
+from audio_motion.training.variety import Variety
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class GeneratorTraining:
     likeliest: float = 1.0
     """Weight of the errors of the likeliest motion (noise 0), which no posterior has helped: it is what speech alone
     must explain."""
+    course: float = 0.5
+    """Weight of the correlation of the likeliest motion's opening and width with the true ones."""
     sync: float = 0.3
     """Weight of the sync expert's judgement of freely sampled motion, where an expert is given."""
     mouth: float = 4.0
@@ -49,6 +52,8 @@ class GeneratorTraining:
     """Weight of the inner lips' points."""
     decay: float = 1e-2
     """AdamW's weight decay."""
+    variety: Variety = field(default_factory=Variety)
+    """How far pieces are moved from what was recorded."""
     features: str = "mel"
     """Speech features, as `features.interface.open_features` takes them."""
     expert: Path | None = None
@@ -58,9 +63,8 @@ class GeneratorTraining:
     def corpus() -> GeneratorTraining:
         """For half an hour to some hours of many speakers on two CPU cores."""
         model = GeneratorConfig(hidden=96, condition=96, decoder_layers=5, dropout=0.3)
-        return GeneratorTraining(
-            model=model, loop=LoopConfig(steps=900, batch=32, rate=2e-3, validate_every=100, patience=4)
-        )
+        loop = LoopConfig(steps=1200, batch=32, rate=2e-3, validate_every=100, patience=4, averaging=0.99)
+        return GeneratorTraining(model=model, loop=loop)
 
     @staticmethod
     def paper() -> GeneratorTraining:
@@ -180,7 +184,7 @@ class _Task:
         self.config = config = replace(config, crop=crop, model=model)
         self.trained, self.held, self.team = trained, held, team
         self.features = features.name
-        self.crops = Crops(trained, crop, features)
+        self.crops = Crops(trained, crop, features, config.variety)
         torch.manual_seed(config.loop.seed)
         self.module = MotionGenerator(model)
         if not self.crops.other_microphones:  # the built-in features are normalised by fixed numbers
@@ -209,6 +213,7 @@ class _Task:
             "error": self._error(made, motion[first], valid[first]),
             "divergence": config.divergence * divergence.mean(),
             "likeliest": config.likeliest * self._error(likeliest, motion[second], valid[second]),
+            "course": config.course * course_loss(likeliest, motion[second], valid[second]),
         }
         if self.expert is not None and config.sync > 0:
             free = self.module.imagine(condition[first], prior[first])

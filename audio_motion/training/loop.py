@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from audio_motion.training.state import load_state, save_state
 from audio_motion.training.team import Team
@@ -39,6 +39,8 @@ class LoopConfig:
     """Steps between two looks at what is held out."""
     patience: int = 3
     """Looks without a better figure before training ends."""
+    averaging: float = 0.0
+    """Decay a step of the running mean of the weights, which is what is looked at and kept; 0: the latest weights."""
     seed: int = 0
     """Of everything random."""
     device: str = "cpu"
@@ -96,9 +98,9 @@ def run(
         steps taken, and the best figure.
     """
     done, misses, lowest = 0, 0, float("inf")
-    best = {name: value.clone() for name, value in task.module.state_dict().items()}
+    best, mean = copied(task.module), copied(task.module)
     if state and (found := load_state(state, fingerprint, task.module, task.optimizers)):
-        best, info = found
+        best, mean, info = found
         done, misses, lowest = info["step"], info["misses"], info["lowest"] or float("inf")
         _log.info("going on from step %d", done)
     figures: dict[str, float] = {}
@@ -114,26 +116,44 @@ def run(
             task.module.train()
             figures |= team.mean(task.step(step))
             done = step + 1
+            follow(mean, task.module, min(config.averaging, done / (done + 9)))
             if done % config.validate_every == 0 or done == config.steps:
                 task.module.eval()
+                latest = copied(task.module)
+                task.module.load_state_dict(mean)
                 with torch.no_grad():
                     value, others = task.validate()
                 value = team.fabric.broadcast(value)
                 figures |= {"validation": value} | others
                 misses = 0 if value < lowest else config.patience if value == float("inf") else misses + 1
                 if value < lowest:
-                    lowest = value
-                    best = {name: tensor.clone() for name, tensor in task.module.state_dict().items()}
-                if state and team.leads:
-                    info = {"fingerprint": fingerprint, "step": done, "misses": misses, "lowest": lowest}
-                    save_state(state, task.module, task.optimizers, best, info)
+                    lowest, best = value, copied(task.module)
                 if writer:
                     _write(writer, done, figures, task.pictures())
+                task.module.load_state_dict(latest)
+                if state and team.leads:
+                    info = {"fingerprint": fingerprint, "step": done, "misses": misses, "lowest": lowest}
+                    save_state(state, task.module, task.optimizers, best, mean, info)
             if progress and team.leads:
                 progress(done, config.steps, figures)
     task.module.load_state_dict(best)
     task.module.eval()
     return done, lowest
+
+
+def copied(module: nn.Module) -> dict[str, Tensor]:
+    """Its weights as they are now."""
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+@torch.no_grad()
+def follow(mean: dict[str, Tensor], module: nn.Module, decay: float) -> None:
+    """Move a running mean of weights towards the module's: what is no floating-point number is copied."""
+    for name, value in module.state_dict().items():
+        if value.is_floating_point():
+            mean[name].lerp_(value, 1.0 - decay)
+        else:
+            mean[name].copy_(value)
 
 
 def _rate(step: int, config: LoopConfig) -> float:

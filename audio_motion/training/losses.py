@@ -10,6 +10,9 @@ from torch import Tensor
 from audio_motion.models.syncnet import SyncExpert
 from audio_motion.topology import INNER_LIPS, MOUTH
 
+_STILL = 1e-3
+"""Added to the product of two courses' squared sizes, in spreads: what moves less than this has no course."""
+
 
 def point_weights(mouth: float, inner_lips: float) -> Tensor:
     """[204] weights of the coordinates, mean 1; 1 before scaling for points outside the mouth.
@@ -53,6 +56,31 @@ def sync_loss(expert: SyncExpert, motion: Tensor, features: Tensor, valid: Tenso
     """
     cosine = (expert.see(motion) * expert.hear(features)).sum(dim=1)
     return ((1.0 - cosine) * valid).mean()
+
+
+def course_loss(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """1 minus the correlation over time of the mouth's opening and width, 0 to 2, mean over pieces.
+
+    It asks when the mouth opens and not how far: the squared error, which asks for both, is least where little is
+    ventured. Shapes as in `position_loss`; pieces of less than 2 valid frames, or in which nothing moves, count as 1.
+    """
+    known = valid[:, None].float()
+    courses = []
+    for motion in (predicted, truth):
+        course = opening_and_width(motion)
+        mean = (course * known).sum(dim=-1, keepdim=True) / known.sum(dim=-1, keepdim=True).clamp(min=1.0)
+        courses.append((course - mean) * known)
+    made, true = courses
+    sizes = made.square().sum(dim=-1) * true.square().sum(dim=-1)
+    return (1.0 - (made * true).sum(dim=-1) / (sizes + _STILL).sqrt()).mean()
+
+
+def opening_and_width(motion: Tensor) -> Tensor:
+    """Of the mouth, as far as they are linear in the motion [B, 204, T]: height between the inner lips and distance of
+    the corners, [B, 2, T]."""
+    points = motion.unflatten(1, (68, 3))
+    opening = points[:, [61, 62, 63], 1].mean(dim=1) - points[:, [67, 66, 65], 1].mean(dim=1)
+    return torch.stack([opening, points[:, 54, 0] - points[:, 48, 0]], dim=1)
 
 
 def judged(verdicts: Sequence[tuple[Tensor, Tensor]], wanted: float) -> Tensor:

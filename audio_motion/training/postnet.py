@@ -51,7 +51,7 @@ class PostNetTraining:
     """How often the generator speaks every recording, each time with other noise."""
     temperature: float = TEMPERATURE
     """Of that noise: the one that the generator will be used with."""
-    supervised: float = 1.0
+    supervised: float = 2.0
     """Weight of the error against the person's own motion for the same speech."""
     velocity: float = 1.0
     """Weight of the change from frame to frame within that error."""
@@ -59,7 +59,7 @@ class PostNetTraining:
     """Weight of what the discriminator says to motion for other speech."""
     moments: float = 10.0
     """Weight of the difference of the refined motion's mean and covariance from the person's."""
-    sync: float = 0.1
+    sync: float = 0.5
     """Weight of the sync expert's judgement of that motion, where an expert is given."""
     mouth: float = 4.0
     """Weight of the mouth's points against the others."""

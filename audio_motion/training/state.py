@@ -39,11 +39,14 @@ def save_state(
     module: nn.Module,
     optimizers: Sequence[torch.optim.Optimizer],
     best: dict[str, Tensor],
+    mean: dict[str, Tensor],
     info: dict,
 ) -> None:
-    """Write weights, best weights and the optimizers' moments; `info` (JSON: step and so on) beside them."""
+    """Write weights, the best weights, the running mean of the weights and the optimizers' moments; `info` (JSON: step
+    and so on) beside them."""
     tensors = {f"model.{name}": value for name, value in module.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in best.items()}
+    tensors |= {f"mean.{name}": value for name, value in mean.items()}
     for number, optimizer in enumerate(optimizers):
         for index, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{index}.{name}": value for name, value in moments.items()}
@@ -57,12 +60,12 @@ def save_state(
 
 def load_state(
     path: Path, fingerprint: str, module: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
-) -> tuple[dict[str, Tensor], dict] | None:
+) -> tuple[dict[str, Tensor], dict[str, Tensor], dict] | None:
     """Restore what `save_state` wrote into `module` and `optimizers`.
 
     Returns:
-        the best weights and `info`; None where there is no such file, or it belongs to another run (another
-        `info["fingerprint"]`) or is damaged: then nothing has been changed.
+        the best weights, the running mean and `info`; None where there is no such file, or it belongs to another run
+        (another `info["fingerprint"]`) or is damaged: then nothing has been changed.
     """
     if not path.is_file():
         return None
@@ -85,4 +88,4 @@ def load_state(
             index, key = name.split(".", 1)
             moments.setdefault(int(index), {})[key] = value
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
-    return part("best."), info
+    return part("best."), part("mean."), info

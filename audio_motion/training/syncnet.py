@@ -20,6 +20,7 @@ from audio_motion.training.loop import LoopConfig, Progress, run
 from audio_motion.training.recordings import Recording, learn_and_hold_out
 from audio_motion.training.state import fingerprint
 from audio_motion.training.team import Team, finite, gather_team, leads
+from audio_motion.training.variety import Variety
 
 WINDOW = 5
 """Motion frames that are compared together in training (0.2 s, as in SyncNet)."""
@@ -43,6 +44,8 @@ class SyncTraining:
     """Standard deviation of the logarithm of a factor on the motion, so that size alone tells nothing."""
     decay: float = 2e-2
     """AdamW's weight decay."""
+    variety: Variety = field(default_factory=Variety)
+    """How far pieces are moved from what was recorded."""
     features: str = "mel"
     """Speech features, as `features.interface.open_features` takes them."""
 
@@ -115,7 +118,7 @@ class _Task:
         self.config = replace(config, model=replace(config.model, features=features.channels))
         self.trained, self.held, self.team = trained, held, team
         self.features = features.name
-        self.crops = Crops(trained, config.crop, features)
+        self.crops = Crops(trained, config.crop, features, config.variety)
         torch.manual_seed(config.loop.seed)
         self.module = SyncExpert(self.config.model)
         if not self.crops.other_microphones:

@@ -65,21 +65,3 @@ def test_a_chunk_with_context_gives_what_the_whole_gives() -> None:
     edge = CONTEXT
     chunk = acoustic.MEL.extract(sound[320 * (40 - edge) : 320 * (90 + edge)])[edge:-edge]
     assert (chunk - whole[40:90]).abs().max() < 1e-4
-
-
-def test_heard_otherwise_agrees_with_truly_louder_noisier_sound() -> None:
-    sound, _ = talk(4.0)
-    rng = np.random.default_rng(1)
-    noise = rng.normal(0, 1, len(sound)).astype(np.float32) * 0.01
-    band = torch.log(torch.exp(log_mel(torch.from_numpy(noise)) * SPREAD + MEAN).mean(dim=0))
-    guess = acoustic.heard_otherwise(
-        acoustic.MEL.extract(sound)[None],
-        torch.tensor([6.0206]),
-        torch.zeros(1),
-        torch.tensor([10 * np.log10(np.exp(band.mean().item()))]),
-    )[0]
-    truth = acoustic.MEL.extract(2.0 * sound + noise)
-    speech = loudness(torch.from_numpy(2.0 * sound)) > -30
-    difference = (guess - truth)[speech][:, :40] * SPREAD * 10 / np.log(10)
-    assert difference.median().abs() < 1.5  # dB
-    assert ((guess - truth)[speech][:, -1] * 20).abs().median() < 1.0  # dB

@@ -5,7 +5,13 @@ import torch
 
 from audio_motion.models.flow import FlowPrior
 from audio_motion.models.generator import GeneratorConfig, MotionGenerator, kl_sample
-from audio_motion.training.losses import point_weights, position_loss, velocity_loss
+from audio_motion.training.losses import (
+    course_loss,
+    opening_and_width,
+    point_weights,
+    position_loss,
+    velocity_loss,
+)
 
 
 def lively(module: torch.nn.Module) -> torch.nn.Module:
@@ -95,3 +101,27 @@ def test_weights_favour_the_mouth_and_keep_the_scale() -> None:
     assert weights.mean().item() == pytest.approx(1.0)
     assert (weights[48] / weights[0]).tolist() == pytest.approx([4.0] * 3)
     assert (weights[62] / weights[0]).tolist() == pytest.approx([8.0] * 3)
+
+
+def mouths(opening: list[float], width: list[float]) -> torch.Tensor:
+    """Motion [1, 204, T] whose inner lips and corners are so far apart."""
+    points = torch.zeros(len(opening), 68, 3)
+    points[:, 61:64, 1] = 0.25 * torch.tensor(opening)[:, None]
+    points[:, 65:68, 1] = -0.75 * torch.tensor(opening)[:, None]
+    points[:, 54, 0] = torch.tensor(width)
+    return points.flatten(1).T[None]
+
+
+def test_the_course_of_opening_and_width_by_hand() -> None:
+    true = mouths([0.0, 1.0, 2.0, 3.0], [0.0, 0.0, 1.0, 1.0])
+    assert opening_and_width(true)[0].tolist() == [[0.0, 1.0, 2.0, 3.0], [0.0, 0.0, 1.0, 1.0]]
+    everywhere = torch.ones(1, 4, dtype=torch.bool)
+    assert course_loss(0.3 * true + 1.0, true, everywhere).item() == pytest.approx(0.0, abs=5e-3)  # size does not count
+    assert course_loss(-true, true, everywhere).item() == pytest.approx(2.0, abs=2e-3)
+    # Opening: (-1.5, -0.5, 0.5, 1.5) with (0.5, -0.5, -0.5, 0.5), uncorrelated: 1. Width alike: 0. Their mean.
+    bent = mouths([1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, 1.0])
+    assert course_loss(bent, true, everywhere).item() == pytest.approx(0.5, abs=2e-3)
+    # Without the last frame the opening is (2/3, -1/3, -1/3) with (-1, 0, 1): -1 / sqrt(2/3 * 2) = -0.866; width 1.
+    known = torch.tensor([[True, True, True, False]])
+    assert course_loss(bent, true, known).item() == pytest.approx((1.866 + 0.0) / 2, abs=3e-3)
+    assert course_loss(torch.zeros_like(true), true, everywhere).item() == 1.0
