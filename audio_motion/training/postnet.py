@@ -42,7 +42,7 @@ class PostNetTraining:
     judge: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     """Size of the discriminator."""
     loop: LoopConfig = field(
-        default_factory=lambda: LoopConfig(steps=600, batch=16, rate=1e-3, warm_up=50, validate_every=50, patience=5)
+        default_factory=lambda: LoopConfig(steps=1000, batch=16, rate=1e-3, warm_up=50, validate_every=50, patience=8)
     )
     """Steps, batch (of the person's own speech, and as much other speech) and the post-net's learning rate."""
     crop: int = 64
@@ -59,7 +59,7 @@ class PostNetTraining:
     """Weight of what the discriminator says to motion for other speech."""
     moments: float = 10.0
     """Weight of the difference of the refined motion's mean and covariance from the person's."""
-    sync: float = 0.5
+    sync: float = 1.0
     """Weight of the sync expert's judgement of that motion, where an expert is given."""
     mouth: float = 4.0
     """Weight of the mouth's points against the others."""
