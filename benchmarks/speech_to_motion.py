@@ -31,6 +31,7 @@ from audio_motion.errors import InputError
 from audio_motion.evaluation.measures import Measures, average, measure
 from audio_motion.evaluation.predictors import Predictor, mean_face, nearest_neighbour, ridge, speak
 from audio_motion.features.interface import open_features
+from audio_motion.models.checkpoint import load_generator, load_syncnet, save_generator, save_syncnet
 from audio_motion.models.syncnet import SyncExpert
 from audio_motion.sync import lag_of, lag_scores, sync_accuracy
 from audio_motion.training.generator import GeneratorTraining, fit_generator
@@ -59,8 +60,9 @@ class Folds:
     """Folds on which to train the ablations too."""
     workers: int = 2
     """Trainings at once, a thread each."""
-    output: Path | None = None
-    """JSON to write."""
+    output: Path = Path("speech_to_motion")
+    """Folder for the table (JSON) and for all that was trained: a benchmark that was stopped goes on, and one of more
+    ablations trains only those. Name another folder for other features, recordings or code."""
 
 
 @dataclass(frozen=True)
@@ -140,14 +142,17 @@ def split(recordings: list[Recording], number: int) -> Fold:
 
 
 _recordings: list[Recording] = []
-_features: str = ""
+_config = Folds(Path())
 
 
 def _expert(number: int) -> tuple[SyncExpert, list[float]]:
     """Train a fold's expert; with its accuracies on the test speakers by windows of 5, 10 and 25 frames."""
     torch.set_num_threads(1)
     fold, begin = split(_recordings, number), perf_counter()
-    expert = fit_syncnet(fold.trained, fold.held, open_features(_features), SyncTraining()).model
+    kept, features = _config.output / f"fold {number} expert.safetensors", open_features(_config.features)
+    if not kept.is_file():
+        save_syncnet(kept, fit_syncnet(fold.trained, fold.held, features, SyncTraining()))
+    expert = load_syncnet(kept, features=_config.features).model
     accuracies = [judge(expert, fold.test, window) for window in (5, 10, 25)]
     shown = ", ".join(f"{a:.3f}" for a in accuracies)
     print(f"fold {number}: expert {perf_counter() - begin:.0f} s, {shown}; {delays(fold.test, expert)}", flush=True)
@@ -158,7 +163,10 @@ def _trained(number: int, name: str, config: GeneratorTraining, expert: SyncExpe
     """Train a fold's generator; its figures, and the baselines' beside the whole generator's."""
     torch.set_num_threads(1)
     fold, begin = split(_recordings, number), perf_counter()
-    generator = fit_generator(fold.trained, fold.held, open_features(_features), config, expert)
+    kept, features = _config.output / f"fold {number} {name}.safetensors", open_features(_config.features)
+    if not kept.is_file():
+        save_generator(kept, fit_generator(fold.trained, fold.held, features, config, expert))
+    generator = load_generator(kept, features=_config.features)
     predictors: dict[str, Predictor] = {name: speak(generator)}
     if name == "generator":
         spread = float(np.median([r.face.spread for r in fold.trained]))
@@ -179,9 +187,10 @@ def _trained(number: int, name: str, config: GeneratorTraining, expert: SyncExpe
 
 
 def main(config: Folds) -> None:
-    global _recordings, _features
+    global _recordings, _config
     print(describe())
-    _recordings, _features = load(config), config.features
+    config.output.mkdir(parents=True, exist_ok=True)
+    _recordings, _config = load(config), config
     speakers, minutes = len({r.face.person for r in _recordings}), sum(r.seconds for r in _recordings) / 60
     print(f"{config.features}: {len(_recordings)} recordings, {speakers} speakers, {minutes:.1f} minutes", flush=True)
     base = GeneratorTraining.corpus()
@@ -198,9 +207,8 @@ def main(config: Folds) -> None:
     print("sync expert on true motion, windows of 0.2, 0.4 and 1 s:", accuracies.round(4))
     whole = table(results, config.folds)
     ablated = table(results, config.ablated) if config.ablated else {}
-    if config.output:
-        report = {"features": config.features, "models": whole, "ablations": ablated, "expert": accuracies.tolist()}
-        config.output.write_text(json.dumps(report, indent=1))
+    report = {"features": config.features, "models": whole, "ablations": ablated, "expert": accuracies.tolist()}
+    (config.output / "table.json").write_text(json.dumps(report, indent=1))
 
 
 def delays(recordings: list[Recording], expert: SyncExpert) -> str:

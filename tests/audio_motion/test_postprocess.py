@@ -45,10 +45,12 @@ def test_opening_is_enlarged_about_the_mean_and_nothing_else() -> None:
     offsets[1, 48, 0] = 0.01  # a corner moves in
     offsets[1, NOSE, 1] = 0.01
     opened = scale_opening(offsets, 1.5)
-    # The gap of 0.04 becomes 0.06: three quarters of the 0.02 below, a quarter above, half at the chin.
-    np.testing.assert_allclose(opened[:, 66, 1], [0.0, -0.055], rtol=1e-6)
-    np.testing.assert_allclose(opened[:, 62, 1], [0.0, 0.005], rtol=1e-6)
-    np.testing.assert_allclose(opened[:, 8, 1], [0.0, -0.01], rtol=1e-6)
+    # The gap of 0.04 becomes 0.06: of the 0.02 more, 70 % below and 30 % above; 60 and 20 % outside, 25 % at the chin.
+    np.testing.assert_allclose(opened[:, 66, 1], [0.0, -0.054], rtol=1e-6)
+    np.testing.assert_allclose(opened[:, 62, 1], [0.0, 0.006], rtol=1e-6)
+    np.testing.assert_allclose(opened[:, 57, 1] - offsets[:, 57, 1], [0.0, -0.012], atol=1e-8)
+    np.testing.assert_allclose(opened[:, 51, 1] - offsets[:, 51, 1], [0.0, 0.004], atol=1e-8)
+    np.testing.assert_allclose(opened[:, 8, 1], [0.0, -0.005], rtol=1e-6)
     np.testing.assert_array_equal(opened[:, NOSE], offsets[:, NOSE])
     np.testing.assert_array_equal(opened[:, 48], offsets[:, 48])
     np.testing.assert_array_equal(scale_opening(offsets, 1.0), offsets)
