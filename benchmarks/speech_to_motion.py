@@ -37,7 +37,7 @@ from audio_motion.sync import lag_of, lag_scores, sync_accuracy
 from audio_motion.training.generator import GeneratorTraining, fit_generator
 from audio_motion.training.recordings import Recording, align, load_recordings, share_spread
 from audio_motion.training.syncnet import SyncTraining, fit_syncnet
-from audio_motion.training.variety import Variety
+from audio_motion.training.variety import AS_RECORDED
 
 Rows = list[tuple[Measures, int]]
 """Figures of recordings, and their valid frames."""
@@ -118,14 +118,13 @@ def judge(expert: SyncExpert, recordings: list[Recording], window: int) -> float
 
 def ablations(base: GeneratorTraining) -> dict[str, GeneratorTraining]:
     """The generator without one of its parts each."""
-    still = Variety(tempo=0, formants=0, pitch=0, gain=0, colour=0, quietest=-200, loudest=-200, bins=0, frames=0)
     return {
         "without the flow prior": replace(base, model=replace(base.model, flow_steps=0)),
         "without the sync loss": replace(base, sync=0.0),
         "without pitch": replace(base, model=replace(base.model, pitch=False)),
         "without the course loss": replace(base, course=0.0),
         "without averaged weights": replace(base, loop=replace(base.loop, averaging=0.0)),
-        "without variety": replace(base, variety=still),
+        "without variety": replace(base, variety=AS_RECORDED),
     }
 
 
@@ -141,6 +140,7 @@ def split(recordings: list[Recording], number: int) -> Fold:
     return Fold(number, *parts)
 
 
+# Set before the workers are forked, which so share them.
 _recordings: list[Recording] = []
 _config = Folds(Path())
 

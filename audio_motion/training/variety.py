@@ -55,6 +55,12 @@ class Variety:
         return silenced(features, self.bins, self.frames)
 
 
+AS_RECORDED = Variety(
+    tempo=0.0, formants=0.0, pitch=0.0, gain=0.0, colour=0.0, quietest=-200.0, loudest=-200.0, bins=0, frames=0
+)
+"""Nothing is varied."""
+
+
 def at_tempo(rows: Tensor, factor: float, centre: float, length: int) -> Tensor:
     """`length` rows, `factor` rows apart, linearly between the rows of [t, C]; zeros beyond their end.
 

@@ -41,6 +41,29 @@ def test_train_and_predict(tmp_path: Path) -> None:
     assert (len(motion), motion.fps) == (45, 30.0)
 
 
+def test_the_commands_of_the_docs_one_after_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capture = write_capture(tmp_path / "anna", 8.0)
+    expert, generator, postnet = (tmp_path / f"{name}.safetensors" for name in ("expert", "generator", "postnet"))
+    out = tmp_path / "out.npz"
+    write_wav(tmp_path / "speech.wav", talk(1.0, seed=3)[0])
+    said = {
+        ("train", "syncnet", capture, "--output", expert, "--steps", 2): "of the held-out seconds",
+        ("train", "generator", capture, "--expert", expert, "--output", generator, "--steps", 2): "wrote",
+        (
+            *("train", "postnet", capture, "--generator", generator, "--expert", expert),
+            *("--output", postnet, "--steps", 2),
+        ): "distance to the person's held-out motion",
+        ("predict", tmp_path / "speech.wav", out, "--generator", generator, "--postnet", postnet): "",
+    }
+    for command, words in said.items():
+        main([str(part) for part in command])
+        assert words in capsys.readouterr().out
+    motion = LandmarkSequence.load(out)
+    assert len(motion) == 25
+    assert motion.producer is not None
+    assert motion.producer.postnet_sha256 is not None
+
+
 def test_a_mistake_ends_the_process_with_2_and_one_line(tmp_path: Path) -> None:
     out = tmp_path / "out.npz"
     result = audio_motion("predict", tmp_path / "a.wav", out, "--generator", tmp_path / "none.safetensors")

@@ -8,10 +8,8 @@ from audio_motion.features.prosody import loudness
 from audio_motion.topology import MIRROR
 from audio_motion.training.crops import Crops
 from audio_motion.training.recordings import align
-from audio_motion.training.variety import Variety, at_tempo, random_curves, silenced
+from audio_motion.training.variety import AS_RECORDED, Variety, at_tempo, random_curves, silenced
 from tests.audio_motion.synthetic_speech import talk
-
-AS_RECORDED = Variety(tempo=0, formants=0, pitch=0, gain=0, colour=0, quietest=-200, loudest=-200, bins=0, frames=0)
 
 
 def tone(hertz: float) -> np.ndarray:
