@@ -197,7 +197,7 @@ def main(config: Folds) -> None:
     with ProcessPoolExecutor(config.workers, get_context("fork")) as pool:
         experts = dict(zip(config.folds, pool.map(_expert, config.folds), strict=True))
         tasks = [(fold, "generator", base) for fold in config.folds]
-        tasks += [(fold, *item) for fold in config.ablated for item in ablations(base).items()]
+        tasks += [(fold, *item) for item in ablations(base).items() for fold in config.ablated]
         waiting = [pool.submit(_trained, fold, name, made, experts[fold][0]) for fold, name, made in tasks]
         results: dict[str, dict[int, Rows]] = {}
         for (fold, *_), future in zip(tasks, waiting, strict=True):
