@@ -6,12 +6,12 @@ from nerfstudio.pipelines.base_pipeline import VanillaPipelineConfig
 from nerfstudio.plugins.types import MethodSpecification
 
 from geneface_ns.data.datamanager import GeneFaceDataManagerConfig
-from geneface_ns.host import give_mediapy_an_ffmpeg
+from geneface_ns.host import offer_ffmpeg
 from geneface_ns.model import GeneFaceModelConfig
 from geneface_ns.schedule import FusedAdamConfig, StageScheduleConfig
 from geneface_ns.trainer import GeneFaceTrainerConfig
 
-give_mediapy_an_ffmpeg()
+offer_ffmpeg()
 
 LEARNING_RATES = {"head_grids": 1e-2, "head_networks": 2e-3, "torso_grids": 5e-3, "torso_networks": 2e-3}
 
