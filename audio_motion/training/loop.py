@@ -101,6 +101,7 @@ def run(
     best, mean = copied(task.module), copied(task.module)
     if state and (found := load_state(state, fingerprint, task.module, task.optimizers)):
         best, mean, info = found
+        mean = {name: value.to(team.device) for name, value in mean.items()}
         done, misses, lowest = info["step"], info["misses"], info["lowest"] or float("inf")
         _log.info("going on from step %d", done)
     figures: dict[str, float] = {}

@@ -11,7 +11,7 @@ from audio_motion.models.syncnet import SyncExpert
 from audio_motion.topology import INNER_LIPS, MOUTH
 
 _STILL = 1e-3
-"""Added to the product of two courses' squared sizes, in spreads: what moves less than this has no course."""
+"""Added to the product of two courses' squared sizes, in spreads: of what hardly moves the correlation is near 0."""
 
 
 def point_weights(mouth: float, inner_lips: float) -> Tensor:
