@@ -45,8 +45,8 @@ class Crops:
     ) -> None:
         self.recordings = recordings
         self.length = length
-        self.other_microphones = features is MEL
-        """Encoders' features cannot be re-recorded after the fact."""
+        self.built_in = features is MEL
+        """Whether the features are the built-in ones: an encoder's cannot be recorded anew after the fact."""
         self.variety = variety
         self.starts = np.cumsum([0] + [max(1, len(r.offsets) - length + 1) for r in recordings])
 
@@ -68,7 +68,7 @@ class Crops:
         mirrored = torch.rand(count) < 0.5
         points[mirrored] = points[mirrored][:, :, _MIRROR] * _ACROSS
         heard = torch.stack(features)
-        if self.other_microphones:
+        if self.built_in:
             heard = self.variety.heard(heard)
         return Batch(points.flatten(2).transpose(1, 2), heard.transpose(1, 2), torch.stack(valid))
 

@@ -187,7 +187,7 @@ class _Task:
         self.crops = Crops(trained, crop, features, config.variety)
         torch.manual_seed(config.loop.seed)
         self.module = MotionGenerator(model)
-        if not self.crops.other_microphones:  # the built-in features are normalised by fixed numbers
+        if not self.crops.built_in:  # the built-in features are normalised by fixed numbers
             self.module.feature_mean, self.module.feature_spread = feature_statistics(trained)
         self.module.to(team.device)
         self.expert = expert.to(team.device).eval().requires_grad_(False) if expert else None

@@ -121,7 +121,7 @@ class _Task:
         self.crops = Crops(trained, config.crop, features, config.variety)
         torch.manual_seed(config.loop.seed)
         self.module = SyncExpert(self.config.model)
-        if not self.crops.other_microphones:
+        if not self.crops.built_in:
             self.module.feature_mean, self.module.feature_spread = feature_statistics(trained)
         self.module.to(team.device)
         self.optimizers = [torch.optim.AdamW(self.module.parameters(), lr=config.loop.rate, weight_decay=config.decay)]
