@@ -17,7 +17,7 @@ from machine import describe
 
 from audio_motion.models.own import OWN_GENERATOR
 from audio_motion.predict import Generator
-from geneface_ns.avatar.speech import speech_names, speech_track
+from geneface_ns.synthetic.speech import speech_names, speech_track
 
 
 @dataclass

@@ -18,8 +18,8 @@ import numpy as np
 import tyro
 from machine import describe
 
-from geneface_ns.avatar.clip import write_sound
-from geneface_ns.avatar.speech import speech_names, speech_track
+from geneface_ns.synthetic.clip import write_sound
+from geneface_ns.synthetic.speech import speech_names, speech_track
 
 
 @dataclass

@@ -5,15 +5,14 @@ from nerfstudio.configs.base_config import LoggingConfig, MachineConfig, ViewerC
 from nerfstudio.pipelines.base_pipeline import VanillaPipelineConfig
 from nerfstudio.plugins.types import MethodSpecification
 
-from geneface_ns.data.datamanager import GeneFaceDataManagerConfig
-from geneface_ns.host import offer_ffmpeg
-from geneface_ns.model import GeneFaceModelConfig
-from geneface_ns.schedule import FusedAdamConfig, StageScheduleConfig
-from geneface_ns.trainer import GeneFaceTrainerConfig
+from geneface_ns.nerf.training import LEARNING_RATES
+from geneface_ns.plugin.compat import offer_ffmpeg
+from geneface_ns.plugin.datamanager import GeneFaceDataManagerConfig
+from geneface_ns.plugin.model import GeneFaceModelConfig
+from geneface_ns.plugin.schedule import FusedAdamConfig, StageScheduleConfig
+from geneface_ns.plugin.trainer import GeneFaceTrainerConfig
 
 offer_ffmpeg()
-
-LEARNING_RATES = {"head_grids": 1e-2, "head_networks": 2e-3, "torso_grids": 5e-3, "torso_networks": 2e-3}
 
 geneface = MethodSpecification(
     config=GeneFaceTrainerConfig(

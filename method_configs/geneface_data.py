@@ -5,7 +5,7 @@ In a module of its own: nerfstudio loads it while the modules that the method ne
 
 from nerfstudio.plugins.registry_dataparser import DataParserSpecification
 
-from geneface_ns.data.dataparser import GeneFaceDataParserConfig
+from geneface_ns.plugin.dataparser import GeneFaceDataParserConfig
 
 geneface_data = DataParserSpecification(
     config=GeneFaceDataParserConfig(), description="A capture directory written by `geneface process`."

@@ -17,7 +17,7 @@ from audio_motion.corpus.speakers import speakers_of
 from audio_motion.corpus.store import Refusal, Store, index, read_refusal
 from audio_motion.corpus.workers import each_clip
 from audio_motion.errors import InputError
-from audio_motion.training.progress import progress_bar
+from audio_motion.progress import progress_bar
 
 
 def make_corpus(config: CorpusConfig, estimate_lag: LagEstimator, console: Console | None = None) -> dict:

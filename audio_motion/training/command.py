@@ -51,7 +51,7 @@ class TrainSyncnet(_Run):
     def run(self) -> None:
         """Train, with a progress bar."""
         from audio_motion.models.checkpoint import load_syncnet
-        from audio_motion.training.progress import progress_bar
+        from audio_motion.progress import progress_bar
         from audio_motion.training.syncnet import SyncTraining, train_syncnet
         from audio_motion.training.team import leads
 
@@ -80,8 +80,8 @@ class TrainGenerator(_Run):
 
     def run(self) -> None:
         """Train, with a progress bar."""
+        from audio_motion.progress import progress_bar
         from audio_motion.training.generator import GeneratorTraining, train_generator
-        from audio_motion.training.progress import progress_bar
 
         sizes = {"person": GeneratorTraining, "corpus": GeneratorTraining.corpus, "paper": GeneratorTraining.paper}
         base = sizes[self.size]()
@@ -121,8 +121,8 @@ class TrainPostnet:
     def run(self) -> None:
         """Train, with a progress bar, and say what was reached."""
         from audio_motion.models.checkpoint import load_postnet
+        from audio_motion.progress import progress_bar
         from audio_motion.training.postnet import train_postnet
-        from audio_motion.training.progress import progress_bar
 
         expert = self.expert or (OWN_EXPERT if self.generator == OWN_GENERATOR else None)
         with progress_bar("training the post-net") as report:

@@ -13,10 +13,10 @@ import numpy as np
 
 from audio_motion.files import written_whole
 from geneface_ns.capture.crop import Crop
-from geneface_ns.capture.layout import Layout
 from geneface_ns.capture.matte import PersonSegmenter
-from geneface_ns.capture.pictures import write_png
 from geneface_ns.capture.source import Source
+from geneface_ns.capture_format.layout import Layout
+from geneface_ns.capture_format.pictures import write_png
 
 CHUNK = 256
 """Frames a file of findings: what an interrupted run may lose."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-BACKGROUND, HEAD, TORSO = 0, 1, 2
+from geneface_ns.capture_format.labels import BACKGROUND, HEAD, TORSO
+
 SHIFT = 4
 """Sub-pixel bits of OpenCV's polygon filling."""
 

@@ -13,21 +13,21 @@ import numpy as np
 from rich.console import Console
 
 from audio_motion.errors import InputError
+from audio_motion.progress import frame_bar
 from audio_motion.sequence import Sound
 from audio_motion.topology import mouth_opening
 from geneface_ns.capture import checks, report, report_picture, stages, transforms
-from geneface_ns.capture.config import ProcessConfig
 from geneface_ns.capture.crop import Crop, choose_crop
 from geneface_ns.capture.extract import extract
-from geneface_ns.capture.layout import Layout
+from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture.scan import scan
 from geneface_ns.capture.sound import estimate_offset, load_sound, write_wav
 from geneface_ns.capture.source import open_source
 from geneface_ns.capture.state import State, open_state
-from geneface_ns.progress import frame_bar
+from geneface_ns.capture_format.layout import Layout
 
 
-def process(config: ProcessConfig, console: Console | None = None) -> None:
+def process(config: CaptureOptions, console: Console | None = None) -> None:
     """Write the capture directory `config.output` (docs/conventions.md), going on where an earlier run was stopped.
 
     `transforms.json` is written last: a directory without it is not yet a capture.
@@ -83,7 +83,7 @@ def process(config: ProcessConfig, console: Console | None = None) -> None:
 class _Run:
     """Runs stages that are not done, with a bar, and notes the seconds they took."""
 
-    def __init__(self, config: ProcessConfig, layout: Layout, state: State, console: Console) -> None:
+    def __init__(self, config: CaptureOptions, layout: Layout, state: State, console: Console) -> None:
         self.config, self.layout, self.state, self.console = config, layout, state, console
         self.began = time.monotonic()
 
@@ -125,7 +125,7 @@ def _make(root: Path) -> None:
         raise InputError(f"cannot write {root}: {error.strerror}; choose a folder you may write to") from error
 
 
-def _track(layout: Layout, size: tuple[int, int], fps: float, config: ProcessConfig) -> None:
+def _track(layout: Layout, size: tuple[int, int], fps: float, config: CaptureOptions) -> None:
     result = stages.track(layout, size, fps, str(config.video))
     checks.check_motion(result, config.start, str(config.video))
 
@@ -140,7 +140,7 @@ def _align(layout: Layout, count: int) -> dict:
 
 
 def _finish(
-    config: ProcessConfig, layout: Layout, state: State, tracked: stages.Track, fps: float, size: tuple[int, int]
+    config: CaptureOptions, layout: Layout, state: State, tracked: stages.Track, fps: float, size: tuple[int, int]
 ) -> None:
     import wave
 

@@ -13,9 +13,9 @@ from audio_motion.topology import mouth_opening
 from audio_motion.tracking import Track
 from audio_motion.tracking.head_motion import angles
 from geneface_ns.capture import masks
-from geneface_ns.capture.layout import Layout
-from geneface_ns.capture.pictures import read_png
 from geneface_ns.capture.sound import LOUDNESS_RATE, loudness
+from geneface_ns.capture_format.layout import Layout
+from geneface_ns.capture_format.pictures import read_png
 
 SHOWN = 4
 """Frames drawn."""

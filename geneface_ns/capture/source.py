@@ -10,7 +10,7 @@ import numpy as np
 
 from audio_motion.errors import InputError
 from audio_motion.video import VideoInfo, probe, read_frames
-from geneface_ns.capture.config import ProcessConfig
+from geneface_ns.capture.options import CaptureOptions
 
 SHORTEST = 2.0
 """Seconds of video below which there is nothing to learn from."""
@@ -49,7 +49,7 @@ class Source:
         return max(1, round((min(self.end, self.info.duration) - self.start) * self.fps))
 
 
-def open_source(config: ProcessConfig) -> Source:
+def open_source(config: CaptureOptions) -> Source:
     """Look at the video and choose the frame rate.
 
     Raises:

@@ -17,8 +17,8 @@ from geneface_ns.capture.body import as_indices, reference_frame, rough_torso, t
 from geneface_ns.capture.collar import collar_curve
 from geneface_ns.capture.eachframe import each_frame, read_ahead
 from geneface_ns.capture.extract import all_meshes, found, small_size
-from geneface_ns.capture.layout import Layout
-from geneface_ns.capture.pictures import read_png, write_png
+from geneface_ns.capture_format.layout import Layout
+from geneface_ns.capture_format.pictures import read_png, write_png
 
 Advance = Callable[[], None]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from audio_motion.errors import InputError
 from audio_motion.files import written_whole
-from geneface_ns.capture.config import ProcessConfig
-from geneface_ns.capture.layout import Layout
+from geneface_ns.capture.options import CaptureOptions
+from geneface_ns.capture_format.layout import Layout
 
 VERSION = 1
 """Raised when a stage's result changes, so that a half-done directory of an older version is not gone on with."""
@@ -38,7 +38,7 @@ class State:
             temporary.write_text(json.dumps({"key": self.key, "stages": self.stages}))
 
 
-def source_key(config: ProcessConfig) -> str:
+def source_key(config: CaptureOptions) -> str:
     """SHA-256 over the video's bytes and every option that decides what is written.
 
     Raises:
@@ -54,7 +54,7 @@ def source_key(config: ProcessConfig) -> str:
     return digest.hexdigest()
 
 
-def open_state(config: ProcessConfig, layout: Layout) -> State:
+def open_state(config: CaptureOptions, layout: Layout) -> State:
     """The state of the capture directory, fresh or gone on with. Writes nothing but what --overwrite removes.
 
     Raises:

@@ -9,8 +9,8 @@ import numpy as np
 
 from audio_motion.files import written_whole
 from geneface_ns.capture.boxes import face_box, lips_box
+from geneface_ns.capture_format.capture import SCHEMA_VERSION
 
-SCHEMA_VERSION = 1
 TEST_SHARE = 1 / 11
 """The last part of the frames, kept from training."""
 

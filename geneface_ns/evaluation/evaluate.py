@@ -11,16 +11,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from audio_motion.progress import shown
 from audio_motion.topology import face_width
-from geneface_ns.data.capture import Capture
-from geneface_ns.data.frames import FrameStore
-from geneface_ns.drive import HeadRenderer, MotionFrame, held, render_one
+from geneface_ns.capture_format.capture import Capture
 from geneface_ns.evaluation import metrics
 from geneface_ns.evaluation.mouth import MouthTracker
 from geneface_ns.evaluation.panels import side_by_side
 from geneface_ns.evaluation.perceptual import Perceptual
-from geneface_ns.progress import shown
-from geneface_ns.video import VideoWriter
+from geneface_ns.motion.sequence import MotionFrame, held
+from geneface_ns.nerf.frames import FrameStore
+from geneface_ns.output.drive import render_one
+from geneface_ns.output.video import VideoWriter
+from geneface_ns.renderers.contract import Renderer
 
 
 class Mode(NamedTuple):
@@ -87,7 +89,7 @@ class Tally:
 
 
 def evaluate(
-    model: HeadRenderer,
+    renderer: Renderer,
     capture: Capture,
     test: np.ndarray,
     speech: Iterator[MotionFrame],
@@ -119,7 +121,7 @@ def evaluate(
             for mode in MODES:
                 begin = perf_counter()
                 pictures[mode.name] = render_one(
-                    model,
+                    renderer,
                     capture.c2w[frame],
                     capture.body[frame],
                     heard if mode.from_speech else tracked,

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from geneface_ns.avatar.clip import Truth, make_truth, write_sound
-from geneface_ns.avatar.speech import speech_names, speech_track
+from geneface_ns.synthetic.clip import Truth, make_truth, write_sound
+from geneface_ns.synthetic.speech import speech_names, speech_track
 
 
 def write_exact_capture(folder: Path, size: int = 64, frames: int = 33, fps: float = 12.5, seed: int = 1) -> Truth:

@@ -13,7 +13,9 @@ from scipy.spatial.transform import Rotation
 
 from audio_motion.sequence import LandmarkSequence, Producer
 from audio_motion.topology import TEMPLATE
-from geneface_ns.portrait import Pinhole
+from geneface_ns.renderers.contract import Layers
+from geneface_ns.scene.camera import Pinhole
+from geneface_ns.scene.condition import Condition
 
 
 def head_nods(count: int, fps: float = 25.0) -> np.ndarray:
@@ -75,28 +77,29 @@ def make_capture(folder: Path, frames: int = 44, fps: float = 25.0, size: int = 
     return folder
 
 
-class FakeModel:
+class FakeRenderer:
     """Paints body x in red and the upper lip's height in green, or the underlay alone; keeps the poses."""
 
     device = torch.device("cpu")
     camera = Pinhole((100.0, 100.0), (16.0, 16.0), (32, 32))
+    capture_size = (32, 32)
 
     def __init__(self) -> None:
         self.poses: list[np.ndarray] = []
 
-    def render_frame(
+    def render(
         self,
-        c2w: torch.Tensor,
-        landmarks: torch.Tensor,
-        eye_openness: torch.Tensor,
-        body: torch.Tensor,
-        size: tuple[int, int],
+        condition: Condition,
+        camera: Pinhole,
+        c2w: torch.Tensor | None = None,
         underlay: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        self.poses.append(c2w.numpy())
+    ) -> Layers:
+        self.poses.append(condition.c2w[0].numpy())
+        image = torch.zeros(camera.size[1], camera.size[0], 3)
         if underlay is not None:
-            return underlay[..., :3]
-        image = torch.zeros(size[1], size[0], 3)
-        image[..., 0] = body[0, 2] / 255
-        image[..., 1] = landmarks[62, 1]
-        return image
+            image = underlay[..., :3]
+        else:
+            image[..., 0] = condition.body[0, 0, 2] * (self.capture_size[0] / 2) / 255
+            image[..., 1] = condition.landmarks[0, 62, 1]
+        nothing = torch.zeros_like(image[..., :1])
+        return Layers(image.clamp(0, 1), torch.zeros_like(image), nothing, nothing)

@@ -15,8 +15,8 @@ from audio_motion.corpus.find import find_videos
 from audio_motion.sequence import LandmarkSequence
 from audio_motion.sync import Lag
 from audio_motion.video import read_frames
-from geneface_ns.avatar import Truth, speech_names, write_clip, write_sound
-from geneface_ns.video import VideoWriter
+from geneface_ns.output.video import VideoWriter
+from geneface_ns.synthetic import Truth, speech_names, write_clip, write_sound
 
 SIZE = 192
 FPS = 20.0

@@ -17,7 +17,7 @@ from audio_motion.corpus.config import Gate
 from audio_motion.corpus.shard_file import FULL_SCALE
 from audio_motion.sequence import LandmarkSequence, Producer
 from audio_motion.topology import TEMPLATE, mouth_opening
-from geneface_ns.avatar import write_sound
+from geneface_ns.synthetic import write_sound
 from tests.audio_motion.corpus.conftest import FPS, Talker, noise, told, work_for, write_video
 
 

@@ -22,7 +22,7 @@ SIZE, FRAMES = 192, 30
 @pytest.fixture(scope="module")
 def clip():
     """Pictures, head masks and true track of an avatar; every other frame, so that the head moves enough."""
-    from geneface_ns.avatar import load_speech, make_truth, speech_names
+    from geneface_ns.synthetic import load_speech, make_truth, speech_names
 
     truth = make_truth(1, load_speech(speech_names("train")[0]), (SIZE, SIZE), 25.0, 2 * FRAMES)
     drawn = [truth.frame(i) for i in range(0, 2 * FRAMES, 2)]

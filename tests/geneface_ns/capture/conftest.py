@@ -11,12 +11,12 @@ import pytest
 from rich.console import Console
 
 from audio_motion.video import read_frames
-from geneface_ns.avatar import Truth, speech_names, write_clip
 from geneface_ns.capture import process as process_module
 from geneface_ns.capture import stages
-from geneface_ns.capture.config import ProcessConfig
-from geneface_ns.capture.layout import Layout
+from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture.process import process
+from geneface_ns.capture_format.layout import Layout
+from geneface_ns.synthetic import Truth, speech_names, write_clip
 
 SIZE = 192
 FPS = 20.0
@@ -38,7 +38,7 @@ class Capture:
 
     layout: Layout
     truth: Truth
-    config: ProcessConfig
+    config: CaptureOptions
     interrupted: list[str]
     """Stages in which a run was stopped."""
     half_captures: list[str]
@@ -62,7 +62,7 @@ class _Stopped(BaseException):
 @pytest.fixture(scope="session")
 def capture(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Capture:
     """Processed with a stop in the middle of every stage."""
-    config = ProcessConfig(clip.path, tmp_path_factory.mktemp("captures") / "Anna Müller", person="Anna")
+    config = CaptureOptions(clip.path, tmp_path_factory.mktemp("captures") / "Anna Müller", person="Anna")
     layout = Layout(config.output)
     console = Console(file=io.StringIO())
     calls: dict[str, int] = {}

@@ -16,9 +16,9 @@ import pytest
 from rich.console import Console
 
 from audio_motion.errors import InputError
-from geneface_ns.capture.config import ProcessConfig
+from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture.process import process
-from geneface_ns.video import VideoWriter
+from geneface_ns.output.video import VideoWriter
 from tests.geneface_ns.capture.conftest import FPS, SIZE, Clip
 
 RATE = 16000
@@ -49,7 +49,7 @@ def murmur(seconds: float = 2.4) -> np.ndarray:
 
 def refused(path: Path, output: Path, match: str, **options: object) -> None:
     with pytest.raises(InputError, match=match) as caught:
-        process(ProcessConfig(path, output, **options), Console(file=io.StringIO()))  # type: ignore[arg-type]
+        process(CaptureOptions(path, output, **options), Console(file=io.StringIO()))  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
     assert not output.exists()
 
@@ -126,22 +126,22 @@ def test_not_a_video(tmp_path: Path) -> None:
 def test_target_that_cannot_be_written(clip: Clip, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match=r"cannot write|is a file"):
-        process(ProcessConfig(clip.path, tmp_path / "file" / "out"), Console(file=io.StringIO()))
+        process(CaptureOptions(clip.path, tmp_path / "file" / "out"), Console(file=io.StringIO()))
     with pytest.raises(InputError, match="is a file"):
-        process(ProcessConfig(clip.path, tmp_path / "file"), Console(file=io.StringIO()))
+        process(CaptureOptions(clip.path, tmp_path / "file"), Console(file=io.StringIO()))
 
 
 def test_a_folder_with_other_files_is_not_touched(clip: Clip, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(InputError, match="holds other files"):
-        process(ProcessConfig(clip.path, tmp_path, overwrite=True), Console(file=io.StringIO()))
+        process(CaptureOptions(clip.path, tmp_path, overwrite=True), Console(file=io.StringIO()))
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
 def test_the_command_line_says_it_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "no video.mp4"
     path.write_text("text")
-    code = "from geneface_ns.cli import main; main()"
+    code = "from geneface_ns.commands.cli import main; main()"
     command = [sys.executable, "-c", code, "process", str(path), str(tmp_path / "out")]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 2

@@ -15,16 +15,16 @@ from audio_motion.errors import InputError
 from geneface_ns.capture import background, boxes, masks, transforms
 from geneface_ns.capture.body import as_indices, to_full_size
 from geneface_ns.capture.collar import collar_curve
-from geneface_ns.capture.config import ProcessConfig
 from geneface_ns.capture.crop import choose_crop
 from geneface_ns.capture.cuts import CutDetector
 from geneface_ns.capture.fill import fill_smoothly, seen_median
 from geneface_ns.capture.follow import Follower
-from geneface_ns.capture.layout import Layout
 from geneface_ns.capture.matte import refine_matte
+from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture.report import advice
 from geneface_ns.capture.sound import MOUTH_LEADS, believed, estimate_offset
 from geneface_ns.capture.state import open_state
+from geneface_ns.capture_format.layout import Layout
 
 
 def test_a_head_and_shoulders_picture_is_kept_whole() -> None:
@@ -245,7 +245,7 @@ def test_advice_names_what_to_do() -> None:
 def test_state_is_for_one_video_and_one_set_of_options(tmp_path: Path) -> None:
     video = tmp_path / "a.mp4"
     video.write_bytes(b"one")
-    config = ProcessConfig(video, tmp_path / "out")
+    config = CaptureOptions(video, tmp_path / "out")
     layout = Layout(config.output)
     open_state(config, layout).mark("sound", frames=3)
     assert open_state(config, layout).stages == {"sound": {"frames": 3}}
@@ -253,6 +253,6 @@ def test_state_is_for_one_video_and_one_set_of_options(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="another video or of other options"):
         open_state(config, layout)
     layout.transforms.write_text(json.dumps({}))
-    assert open_state(ProcessConfig(video, tmp_path / "out", overwrite=True), layout).stages == {}
+    assert open_state(CaptureOptions(video, tmp_path / "out", overwrite=True), layout).stages == {}
     assert not layout.transforms.exists()
     assert not layout.work.exists()

@@ -14,10 +14,10 @@ from rich.console import Console
 from audio_motion.errors import InputError
 from audio_motion.sequence import LandmarkSequence
 from geneface_ns.capture import masks
-from geneface_ns.capture.config import ProcessConfig
-from geneface_ns.capture.layout import Layout
-from geneface_ns.capture.pictures import read_png
+from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture.process import process
+from geneface_ns.capture_format.layout import Layout
+from geneface_ns.capture_format.pictures import read_png
 from tests.geneface_ns.capture.conftest import FPS, SIZE, Capture
 
 FRAMES = 48
@@ -190,7 +190,7 @@ def test_a_finished_capture_is_left_alone(capture: Capture) -> None:
 
 
 def test_other_options_in_the_same_place_are_refused(capture: Capture) -> None:
-    other = ProcessConfig(capture.config.video, capture.config.output, person="Anna", size=128)
+    other = CaptureOptions(capture.config.video, capture.config.output, person="Anna", size=128)
     with pytest.raises(InputError, match="--overwrite"):
         process(other, Console(file=io.StringIO()))
     assert Layout(other.output).transforms.exists()

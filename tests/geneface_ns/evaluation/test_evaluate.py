@@ -13,12 +13,12 @@ from rich.console import Console
 
 from audio_motion.errors import InputError
 from audio_motion.topology import TEMPLATE
-from geneface_ns.data.capture import load_capture
-from geneface_ns.drive import MotionFrame
+from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.evaluation.evaluate import MODES, evaluate
 from geneface_ns.evaluation.panels import side_by_side
 from geneface_ns.evaluation.table import table
-from tests.geneface_ns.fakes import FakeModel, make_capture
+from geneface_ns.motion.sequence import MotionFrame
+from tests.geneface_ns.fakes import FakeRenderer, make_capture
 
 
 def test_modes_and_figures(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_modes_and_figures(tmp_path: Path) -> None:
     mouth = TEMPLATE.copy()
     mouth[62, 1] = 0.2  # the model paints it as green 51
     speech = iter([MotionFrame(mouth, np.full(2, 0.3, np.float32))] * 3)  # a frame short: the last one is held
-    model = FakeModel()
+    model = FakeRenderer()
     figures = evaluate(model, capture, test, speech, (32, 32), "not measured: …", tmp_path / "out.mp4")
     assert list(figures) == ["head over the real torso", "all rendered", "audio-driven"]
 
@@ -74,7 +74,7 @@ def test_modes_and_figures(tmp_path: Path) -> None:
 def test_no_motion_at_all(tmp_path: Path) -> None:
     capture = load_capture(make_capture(tmp_path / "anna"))
     with pytest.raises(InputError, match="too short"):
-        evaluate(FakeModel(), capture, np.array([40]), iter(()), (32, 32), "", tmp_path / "out.mp4")
+        evaluate(FakeRenderer(), capture, np.array([40]), iter(()), (32, 32), "", tmp_path / "out.mp4")
     assert not (tmp_path / "out.mp4").exists()
 
 

@@ -1,0 +1,3 @@
+"""The labels in a capture's masks."""
+
+BACKGROUND, HEAD, TORSO = 0, 1, 2

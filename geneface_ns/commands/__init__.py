@@ -1,0 +1,1 @@
+"""The `geneface` commands: a tyro dataclass each."""

@@ -1,0 +1,78 @@
+"""The `geneface` command: process, render, evaluate, demo. A subcommand's code is imported when it is called."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from importlib import import_module
+from types import FrameType
+from typing import NamedTuple
+
+from audio_motion.errors import exits_on_input_error
+
+
+class Command(NamedTuple):
+    """Where a subcommand lives."""
+
+    module: str
+    """Beside this one."""
+    config: str
+    """Name of its dataclass, which has `main()`."""
+    help: str
+
+
+COMMANDS = {
+    "process": Command("process", "ProcessConfig", "turn a talking video into a capture directory"),
+    "render": Command("render", "RenderConfig", "let a trained head say something, as a video with sound"),
+    "evaluate": Command("evaluate", "EvaluateConfig", "measure a trained head on its test split"),
+    "demo": Command("demo", "DemoConfig", "make a person, train on it, let it speak: out/demo.mp4"),
+}
+
+
+def overview() -> str:
+    """The text of `geneface --help`."""
+    lines = [f"  {name:10}{command.help}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: geneface COMMAND [OPTIONS]",
+            "",
+            "A talking video in, a talking head that says anything out.",
+            "",
+            *lines,
+            "",
+            "Training is nerfstudio's: ns-train geneface --data CAPTURE. Speech to motion alone: audio-motion --help.",
+            "Options of a command: geneface COMMAND --help",
+        ]
+    )
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run the command line in `sys.argv`; exit code 2 for a user's mistake, 130 when interrupted."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(overview())
+        raise SystemExit(0 if arguments else 2)
+    name = arguments[0]
+    if name not in COMMANDS:
+        print(f"error: no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        raise SystemExit(2)
+    # A polite kill cleans up like Ctrl-C: half-written files are removed.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        import tyro
+
+        command = COMMANDS[name]
+        with exits_on_input_error():
+            config = getattr(import_module(f"geneface_ns.commands.{command.module}"), command.config)
+            tyro.cli(config, prog=f"geneface {name}", args=arguments[1:]).main()
+    except KeyboardInterrupt:
+        print("interrupted; nothing half-written is left, run it again to go on", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""`geneface evaluate`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from audio_motion.errors import InputError
+from audio_motion.files import written_whole
+
+
+@dataclass
+class EvaluateConfig:
+    """Measure a trained head on the test split of its capture, and show it beside the real person."""
+
+    load_config: Path
+    """The config.yml that `ns-train geneface` wrote, or the run's folder."""
+    output: Path | None = None
+    """Folder for evaluation.json and side_by_side.mp4. Default: evaluation/ beside the config."""
+    generator: str = "prior"
+    """What turns speech into motion. prior: the generator that comes with the package, with a post-net fitted to the
+    capture; person: a generator fitted to the capture alone; or a checkpoint (.safetensors) of your own. What must be
+    fitted is fitted once and kept in the capture's directory."""
+    seed: int = 0
+    """Of the generator."""
+    temperature: float = 0.1
+    """How lively the generator is: 0 is the likeliest motion, 1 the full variety."""
+
+    data: Path | None = None
+    """The capture, where it no longer lies where the head was trained from."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """What renders; auto is CUDA where there is one."""
+
+    def main(self) -> None:
+        """Evaluate, print the table, write the files.
+
+        Raises:
+            InputError: the training or its capture cannot be used, or there is no test split.
+        """
+        from geneface_ns.nerf.checkpoint import find_run, load_trained
+
+        run = find_run(self.load_config)
+        import numpy as np
+
+        from geneface_ns.evaluation.evaluate import MODES, evaluate
+        from geneface_ns.evaluation.perceptual import make_perceptual
+        from geneface_ns.evaluation.table import show
+        from geneface_ns.motion.speech import motion_of_speech
+        from geneface_ns.motion.voice import voice_of
+        from geneface_ns.renderers.reference import ReferenceRenderer
+
+        trained = load_trained(self.load_config, self.data, self.device)
+        capture = trained.capture
+        test = np.flatnonzero(~capture.is_train)
+        if len(test) == 0:
+            raise InputError(f"{capture.folder}: has no test frames; run `geneface process` again")
+        voice = voice_of(capture, self.generator)
+        start = float(test[0] / capture.fps)
+        speech = motion_of_speech(
+            capture.folder / "audio.wav", voice, capture, self.seed, self.temperature, start=start
+        )
+        folder = self.output or run / "evaluation"
+        lpips = make_perceptual()
+        modes = evaluate(
+            *(ReferenceRenderer(trained.portrait), capture, test, speech, trained.portrait.camera.size, lpips),
+            folder / "side_by_side.mp4",
+        )
+        report = {
+            "schema_version": 1,
+            "capture": str(capture.folder),
+            "step": trained.step,
+            "size": trained.portrait.camera.size,
+            "test_frames": [int(test[0]), int(test[-1])],
+            "lpips": lpips if isinstance(lpips, str) else "AlexNet",
+            "modes": {mode.name: {"what": mode.what, **modes[mode.name]} for mode in MODES},
+        }
+        with written_whole(folder / "evaluation.json") as temporary:
+            temporary.write_text(json.dumps(report, indent=1) + "\n")
+        show(report)
+        print(f"{folder / 'evaluation.json'}, {folder / 'side_by_side.mp4'}")

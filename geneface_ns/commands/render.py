@@ -1,0 +1,114 @@
+"""`geneface render`: a trained head says something, as a video with the user's own sound."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from audio_motion.errors import InputError
+from audio_motion.sequence import LandmarkSequence, Sound
+
+LARGEST_DIFFERENCE = 0.2
+"""Seconds by which sound and motion given together may differ in length."""
+
+
+@dataclass
+class RenderConfig:
+    """Let a trained head say something, as a video with sound."""
+
+    load_config: Path
+    """The config.yml that `ns-train geneface` wrote, or the run's folder."""
+    output: Path
+    """The video to write: .mp4, .mov, .mkv or .webm."""
+    audio: Path | None = None
+    """Speech to say: any audio or video file. It becomes the video's sound as it is."""
+    motion: Path | None = None
+    """A landmark sequence (.npz) to perform instead of what the speech would give."""
+    generator: str = "prior"
+    """What turns speech into motion. prior: the generator that comes with the package, with a post-net fitted to the
+    capture; person: a generator fitted to the capture alone; or a checkpoint (.safetensors) of your own. What must be
+    fitted is fitted once and kept in the capture's directory."""
+    camera_path: Path | None = None
+    """Head poses from elsewhere: a camera path of the viewer (.json), or another capture's transforms.json."""
+    seed: int = 0
+    """Of the generator: another seed, another performance."""
+    temperature: float = 0.1
+    """How lively the generator is: 0 is the likeliest motion, 1 the full variety."""
+    data: Path | None = None
+    """The capture, where it no longer lies where the head was trained from."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """What renders; auto is CUDA where there is one."""
+    crf: int = 18
+    """Quality of the picture, 0 (lossless) to 51."""
+
+    def main(self) -> None:
+        """Render and write the video.
+
+        Raises:
+            InputError: anything given cannot be used; found out before the model is loaded where possible.
+        """
+        from audio_motion.audio import audio_info
+        from geneface_ns.nerf.checkpoint import find_run
+        from geneface_ns.output.video import codecs_for
+
+        if self.audio is None and self.motion is None:
+            raise InputError("nothing to say: give --audio speech.wav or --motion speech.npz")
+        codecs_for(self.output)
+        find_run(self.load_config)
+        sequence = LandmarkSequence.load(self.motion) if self.motion else None
+        sound = self.audio
+        if sequence is not None and sound is None:
+            assert self.motion is not None
+            sound = sound_beside(self.motion, sequence)
+        duration = audio_info(sound).duration if sound else None
+        if sequence is not None and duration is not None and abs(sequence.duration - duration) > LARGEST_DIFFERENCE:
+            raise InputError(
+                f"{self.motion} is {sequence.duration:.2f} s long, {sound} {duration:.2f} s; give its own sound"
+            )
+        self._render(sequence, sound, duration)
+
+    def _render(self, sequence: LandmarkSequence | None, sound: Path | None, duration: float | None) -> None:
+        from audio_motion.progress import shown
+        from geneface_ns.motion.sequence import motion_of_sequence
+        from geneface_ns.motion.speech import motion_of_speech
+        from geneface_ns.motion.trajectory import capture_trajectory, trajectory_from_file
+        from geneface_ns.motion.voice import voice_of
+        from geneface_ns.nerf.checkpoint import load_trained
+        from geneface_ns.output.drive import drive
+        from geneface_ns.output.video import VideoWriter
+        from geneface_ns.renderers.reference import ReferenceRenderer
+
+        trained = load_trained(self.load_config, self.data, self.device)
+        renderer, capture = ReferenceRenderer(trained.portrait), trained.capture
+        if self.camera_path is not None:
+            trajectory = trajectory_from_file(self.camera_path, capture)
+        else:
+            trajectory = capture_trajectory(capture)
+        if sequence is not None:
+            total = max(1, round((duration or sequence.duration) * capture.fps))
+            motion = motion_of_sequence(sequence, capture, total)
+        else:
+            assert sound is not None
+            assert duration is not None
+            voice = voice_of(capture, self.generator)
+            motion = motion_of_speech(sound, voice, capture, self.seed, self.temperature)
+            total = math.ceil(round(duration * capture.fps, 6))
+        frames = drive(renderer, trajectory, motion, capture.fps, renderer.camera.size)
+        with VideoWriter(self.output, renderer.camera.size, capture.fps, sound, self.crf) as writer:
+            for frame in shown(frames, total, "render"):
+                writer.write(frame)
+        print(f"{self.output}: {writer.frames} frames, {writer.frames / capture.fps:.2f} s")
+
+
+def sound_beside(motion: Path, sequence: LandmarkSequence) -> Path | None:
+    """The sound that a sequence says it belongs to, if it lies beside it unchanged; says so if it does not."""
+    if sequence.sound is None:
+        print(f"{motion} names no sound: the video will be silent (give one with --audio)")
+        return None
+    path = Path(motion).parent / sequence.sound.file
+    if not path.is_file() or Sound.of(path, sequence.sound.sample_rate).sha256 != sequence.sound.sha256:
+        print(f"{path} is not there or has changed: the video will be silent (give the sound with --audio)")
+        return None
+    return path

@@ -1,1 +1,0 @@
-"""The fields: what the head and the torso look like, given landmarks, pose and body motion."""

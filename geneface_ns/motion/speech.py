@@ -1,0 +1,47 @@
+"""Speech as motion of a captured person, one frame at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from audio_motion.audio import SAMPLE_RATE, stream_audio
+from audio_motion.predict import Generator
+from geneface_ns.capture_format.capture import Capture
+from geneface_ns.motion.sequence import MotionFrame
+from geneface_ns.motion.voice import Voice
+
+
+def sound_from(path: Path, start: float) -> Iterator[np.ndarray]:
+    """The sound of a file from second `start` on, in float32 chunks of mono 16 kHz."""
+    skip = round(start * SAMPLE_RATE)
+    for chunk in stream_audio(path):
+        if skip < len(chunk):
+            yield chunk[skip:]
+        skip = max(0, skip - len(chunk))
+
+
+def motion_of_speech(
+    sound: Path, voice: Voice, capture: Capture, seed: int, temperature: float, start: float = 0.0
+) -> Iterator[MotionFrame]:
+    """What a generator makes of the speech in a file, at the capture's fps and on the captured person's face.
+
+    Args:
+        sound: any file with sound.
+        voice: what turns speech into motion, of this person or another.
+        capture: who is shown.
+        seed, temperature: see `Generator.stream`.
+        start: second of the sound that the first frame belongs to.
+
+    Raises:
+        InputError: the sound or the checkpoint cannot be used.
+    """
+    speaker = Generator.load(voice.generator, postnet=voice.postnet)
+    face = speaker.face
+    # The same mean that offsets and other people's motion are laid on.
+    shift = (capture.mean_landmarks - face.mean).astype(np.float32)
+    chunks = stream_audio(sound) if start == 0 else sound_from(sound, start)
+    for part in speaker.stream(chunks, capture.fps, seed, temperature):
+        yield from map(MotionFrame, part.landmarks + shift, part.eye_openness)

@@ -1,0 +1,1 @@
+"""The radiance field of `geneface`: field, occupancy, volume rendering, losses, draws, checkpoints. Plain torch."""

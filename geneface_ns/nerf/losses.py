@@ -1,0 +1,72 @@
+"""What the two stages of training minimise, as pure functions of rendered and real rays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from geneface_ns.scene.compositing import lay_over
+
+
+@dataclass
+class LossConfig:
+    """Weights of the loss terms."""
+
+    mask_loss: float = 1e-3
+    """Weight of the squared error between the head's opacity and its mask."""
+    distortion_loss: float = 5e-3
+    """Weight of the spread of a ray's weights along it, face widths."""
+    underlay_loss: float = 0.1
+    """Weight of the torso's error against the capture's own layer, where the head hides it and where it covers the
+    head."""
+
+
+class Truth(NamedTuple):
+    """What N drawn pixels really look like, all in [0, 1]."""
+
+    image: Tensor
+    """[N, 3]."""
+    underlay: Tensor
+    """[N, 4] what lies behind the head, and how much of it lies before the head."""
+    head: Tensor
+    """[N, 1] how much of the pixel is head."""
+    trust: Tensor
+    """[N, 1] weight against a seen pixel: a guessed one weighs less."""
+
+
+def psnr(rendered: Tensor, real: Tensor) -> Tensor:
+    """Peak signal to noise ratio of pictures in [0, 1], dB."""
+    return -10 * torch.log10(F.mse_loss(rendered, real).clamp_min(1e-10))
+
+
+def head_losses(colour: Tensor, opacity: Tensor, spread: Tensor, truth: Truth, config: LossConfig) -> dict[str, Tensor]:
+    """Terms of the head stage: the head over the capture's own underlay.
+
+    Args:
+        colour: [N, 3] premultiplied; opacity: [N, 1].
+        spread: scalar, `volume.distortion`.
+    """
+    error = (lay_over(colour, opacity, truth.underlay) - truth.image).square()
+    uncovered = (opacity * (1 - truth.underlay[:, 3:]) - truth.head).square()
+    return {
+        "rgb": (truth.trust * error).mean(),
+        "mask": config.mask_loss * (truth.trust * uncovered).mean(),
+        "distortion": config.distortion_loss * spread,
+    }
+
+
+def torso_losses(rgb: Tensor, torso: Tensor, truth: Truth, config: LossConfig) -> dict[str, Tensor]:
+    """Terms of the torso stage.
+
+    Args:
+        rgb: [N, 3] the whole picture.
+        torso: [N, 4] what the torso field says lies behind and before the head.
+    """
+    return {
+        "rgb": F.mse_loss(rgb, truth.image),
+        "underlay": config.underlay_loss * F.mse_loss(torso, truth.underlay),
+    }

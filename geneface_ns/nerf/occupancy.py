@@ -1,0 +1,140 @@
+"""Where samples are worth their while: a dense occupancy grid over the head's box."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from geneface_ns.nerf.volume import Samples, box_span
+from geneface_ns.scene.grids import to_unit
+
+
+class Occupancy(nn.Module):
+    """A dense grid over the head's box that says where samples are worth their while.
+
+    It begins as the visual hull of the head masks. Training then notes how much each cell's samples weigh in their
+    pixels, as a decaying maximum over frames and rays, and cells that weigh nothing are dropped: the air in front of
+    the face and the inside of the head alike, whatever density the field has there.
+    """
+
+    weight: Tensor
+    occupied: Tensor
+    hull: Tensor
+    box: Tensor
+
+    def __init__(self, box: Tensor, resolution: int, step: float) -> None:
+        """
+        Args:
+            box: [2, 3], head frame.
+            resolution: cells along each axis.
+            step: distance between samples, units.
+        """
+        super().__init__()
+        self.resolution = resolution
+        self.step = step
+        cells = (resolution,) * 3
+        self.register_buffer("box", box)
+        self.register_buffer("hull", torch.ones(cells, dtype=torch.bool))
+        self.register_buffer("weight", torch.zeros(cells))
+        self.register_buffer("occupied", torch.ones(cells, dtype=torch.bool))
+
+    def centres(self) -> Tensor:
+        """[R, R, R, 3] positions of the cells' centres, indexed z, y, x."""
+        steps = (torch.arange(self.resolution, device=self.box.device) + 0.5) / self.resolution
+        z, y, x = torch.meshgrid(steps, steps, steps, indexing="ij")
+        return torch.stack([x, y, z], dim=-1) * (self.box[1] - self.box[0]) + self.box[0]
+
+    @torch.no_grad()
+    def carve(
+        self, masks: Tensor, c2w: Tensor, focal: tuple[float, float], centre: tuple[float, float], keep: float = 0.97
+    ) -> None:
+        """Start from the visual hull: cells seen inside the head in at least `keep` of the views.
+
+        Args:
+            masks: bool [V, H, W], already widened by the margin that tracking and motion need.
+            c2w: [V, 4, 4].
+            focal, centre: pixels.
+        """
+        points = self.centres().reshape(-1, 3)
+        _, height, width = masks.shape
+        seen = torch.zeros(len(points), device=points.device)
+        for mask, pose in zip(masks, c2w, strict=True):
+            local = (points - pose[:3, 3]) @ pose[:3, :3]
+            x = local[:, 0] / -local[:, 2] * focal[0] + centre[0]
+            y = -local[:, 1] / -local[:, 2] * focal[1] + centre[1]
+            column = x.floor().long().clamp(0, width - 1)
+            row = y.floor().long().clamp(0, height - 1)
+            seen += mask[row, column]
+        self.hull.copy_((seen >= keep * len(masks)).reshape(self.hull.shape))
+        self.occupied.copy_(self.hull)
+
+    def _cells(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Indices z, y, x of the cells that hold points [N, 3]; the last cell's far face belongs to it."""
+        cell = to_unit(points, self.box).add(1).mul(0.5 * self.resolution).long().clamp_(0, self.resolution - 1)
+        return cell[:, 2], cell[:, 1], cell[:, 0]
+
+    @torch.no_grad()
+    def note(self, points: Tensor, weight: Tensor) -> None:
+        """Raise the cells of samples [M, 3] to the samples' weights [M]."""
+        z, y, x = self._cells(points)
+        self.weight.view(-1).scatter_reduce_(0, (z * self.resolution + y) * self.resolution + x, weight, "amax")
+
+    @torch.no_grad()
+    def prune(self, threshold: float, decay: float) -> None:
+        """Keep the cells whose weight exceeds `threshold`, with one cell of margin so that surfaces can move back into
+        cells dropped before; then let all weights decay."""
+        visible = (self.weight > threshold).float()[None, None]
+        self.occupied.copy_((F.max_pool3d(visible, 3, stride=1, padding=1)[0, 0] > 0) & self.hull)
+        self.weight *= decay
+
+    @torch.no_grad()
+    def image_mask(
+        self, c2w: Tensor, focal: tuple[float, float], centre: tuple[float, float], size: tuple[int, int]
+    ) -> Tensor:
+        """Pixels of a pinhole camera whose rays can meet an occupied cell.
+
+        Args:
+            c2w: [4, 4].
+            focal, centre: pixels.
+            size: width and height.
+
+        Returns:
+            bool [H, W].
+        """
+        width, height = size
+        half_cell = float((self.box[1] - self.box[0]).norm()) / (2 * self.resolution)
+        local = (self.centres()[self.occupied] - c2w[:3, 3]) @ c2w[:3, :3]
+        local = local[local[:, 2] < -half_cell]  # in front of the camera
+        seen = torch.zeros(height, width, dtype=torch.bool, device=c2w.device)
+        if len(local) == 0:
+            return seen
+        x = local[:, 0] / -local[:, 2] * focal[0] + centre[0]
+        y = -local[:, 1] / -local[:, 2] * focal[1] + centre[1]
+        # A cell's sphere covers this many pixels around its centre; seen from very near, all.
+        reach = int(min(half_cell * max(focal) / float((-local[:, 2]).amin()) + 1, max(size)))
+        near = (x > -reach) & (x < width + reach) & (y > -reach) & (y < height + reach)
+        seen[y[near].long().clamp(0, height - 1), x[near].long().clamp(0, width - 1)] = True
+        return F.max_pool2d(seen[None, None].float(), 2 * reach + 1, stride=1, padding=reach)[0, 0] > 0
+
+    def sample(self, origins: Tensor, directions: Tensor, jitter: bool, step: float | None = None) -> Samples:
+        """Samples every `step` along the rays inside the box, those in occupied cells.
+
+        Args:
+            origins, directions: [N, 3].
+            jitter: shift each ray's samples by a random part of a step (training); otherwise by half a step.
+            step: another distance than the grid's own (coarser, at the start of training).
+        """
+        step = step or self.step
+        near, far = box_span(origins, directions, self.box)
+        longest = float((far - near).max()) if len(near) else 0.0
+        slots = max(1, int(longest / step) + 1)
+        shift = torch.rand_like(near) if jitter else torch.full_like(near, 0.5)
+        depth = near[:, None] + (torch.arange(slots, device=near.device) + shift[:, None]) * step
+        inside = depth < far[:, None]
+        ray, slot = inside.nonzero(as_tuple=True)
+        distance = depth[ray, slot]
+        points = torch.addcmul(origins[ray], distance[:, None], directions[ray])
+        occupied = self.occupied[self._cells(points)]
+        mask = torch.zeros_like(inside).masked_scatter_(inside, occupied)
+        return Samples(points[occupied], ray[occupied], distance[occupied], mask, step)

@@ -1,0 +1,106 @@
+"""The portrait of `geneface`: a head field over a torso over a background, driven by landmarks. Plain torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from geneface_ns.capture_format.capture import Capture
+from geneface_ns.nerf.head import HeadField, HeadFieldConfig
+from geneface_ns.nerf.occupancy import Occupancy
+from geneface_ns.nerf.volume import Samples, accumulate, render_weights
+from geneface_ns.scene.camera import Pinhole
+from geneface_ns.scene.condition import Condition, ConditionTable
+from geneface_ns.scene.pose import invert_affine, motion_features
+from geneface_ns.scene.torso import TorsoField, TorsoFieldConfig
+
+
+@dataclass
+class PortraitConfig:
+    """Size of the portrait, and where its head is sampled."""
+
+    head: HeadFieldConfig = field(default_factory=HeadFieldConfig)
+    """The head field."""
+    torso: TorsoFieldConfig = field(default_factory=TorsoFieldConfig)
+    """The torso field."""
+    sample_step: float = 0.03
+    """Distance between samples along a ray, face widths."""
+    occupancy_resolution: int = 96
+    """Cells of the occupancy grid along each axis of the head's box."""
+
+
+class HeadRays(NamedTuple):
+    """The head along N rays."""
+
+    colour: Tensor
+    """[N, 3], premultiplied by opacity."""
+    opacity: Tensor
+    """[N, 1]."""
+    depth: Tensor
+    """[N, 1], premultiplied by opacity."""
+    samples: Samples
+    weight: Tensor
+    """[M] of each sample in its pixel."""
+
+
+class Portrait(nn.Module):
+    """A person's head and torso fields, the occupancy of the head's box, and the capture's own conditions."""
+
+    def __init__(self, capture: Capture, downscale: int, config: PortraitConfig) -> None:
+        """
+        Args:
+            downscale: whole factor by which the training pictures are reduced.
+        """
+        super().__init__()
+        size = (capture.width // downscale, capture.height // downscale)
+        self.camera = Pinhole(
+            (capture.focal[0] / downscale, capture.focal[1] / downscale),
+            (capture.centre[0] / downscale, capture.centre[1] / downscale),
+            size,
+        )
+        self.capture_size = (capture.width, capture.height)
+        self.table = ConditionTable(capture)
+        train = torch.from_numpy(np.flatnonzero(capture.is_train & capture.valid))
+        box = torch.from_numpy(capture.head_box)
+        table = self.table
+        self.head = HeadField(config.head, box, table.landmarks[train], table.eyes[train])
+        self.torso = TorsoField(config.torso, *size, motion_features(table.c2w[train], table.body[train]))
+        self.occupancy = Occupancy(box, config.occupancy_resolution, config.sample_step)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the portrait is."""
+        return self.table.c2w.device
+
+    def render_head(
+        self, condition: Condition, origins: Tensor, directions: Tensor, frame: Tensor, step: float | None = None
+    ) -> HeadRays:
+        """The head along rays.
+
+        Args:
+            condition: of B frames.
+            origins, directions: [N, 3], head frame.
+            frame: int64 [N], index into B.
+            step: another distance between samples than the portrait's own.
+        """
+        pose = self.torso.normalised(motion_features(condition.c2w, condition.body))[:, :6].clamp(-4, 4)
+        state = self.head.frame_state(condition.landmarks, condition.eye_openness, pose)
+        samples = self.occupancy.sample(origins, directions, jitter=self.training, step=step)
+        density, colour = self.head(state, samples.points, frame[samples.ray])
+        weight = render_weights(samples, density)
+        rgb, opacity, depth = accumulate(samples, weight, colour)
+        return HeadRays(rgb, opacity[:, None], depth[:, None], samples, weight)
+
+    def render_torso(self, condition: Condition, pixel: Tensor, frame: Tensor, head: Tensor) -> Tensor:
+        """What lies behind and before the head, [N, 4] as `lay_over` takes it.
+
+        Args:
+            pixel: [N, 2], the image being [-1, 1]^2, y down.
+            head: [N, 4] rendered colour (premultiplied) and opacity of the head there.
+        """
+        motion = motion_features(condition.c2w, condition.body)
+        return self.torso(pixel, frame, invert_affine(condition.body), motion, head)

@@ -1,0 +1,52 @@
+"""What a portrait begins with: the head's visual hull, the mean torso and the background, out of the pictures."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from geneface_ns.capture_format.pictures import read_png
+from geneface_ns.nerf.frames import FrameStore
+from geneface_ns.nerf.portrait import Portrait
+from geneface_ns.scene.torso import REACH
+
+
+@torch.no_grad()
+def start_from_pictures(portrait: Portrait, store: FrameStore, frames: np.ndarray, views: int = 40) -> None:
+    """Carve the head's visual hull and take the mean torso and the background.
+
+    Args:
+        store: the capture's frames at the training size.
+        frames: int64 [N] training frames, of which up to `views` spread over the capture are looked at.
+    """
+    picks = frames[np.linspace(0, len(frames) - 1, min(views, len(frames))).astype(int)]
+    width, height = portrait.camera.size
+    table, layout = portrait.table, store.capture.layout
+    kernel = np.ones((2 * max(1, width // 40) + 1,) * 2, np.uint8)
+    masks = np.stack([cv2.dilate((store.frame(int(i)).head > 0).astype(np.uint8), kernel) > 0 for i in picks])
+    poses = table.c2w[torch.from_numpy(picks)]
+    camera = portrait.camera
+    portrait.occupancy.carve(torch.from_numpy(masks).to(portrait.device), poses, camera.focal, camera.centre)
+
+    def reduced(pixels: np.ndarray) -> Tensor:
+        picture = torch.from_numpy(pixels).float().permute(2, 0, 1)[None] / 255
+        return F.interpolate(picture, size=(height, width), mode="area")
+
+    rows, columns = portrait.torso.torso_picture.shape[1:]
+    y = ((torch.arange(rows) + 0.5) / rows * 2 - 1) * REACH
+    x = ((torch.arange(columns) + 0.5) / columns * 2 - 1) * REACH
+    position = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)  # [rows, columns, 2]
+    total = torch.zeros(4, rows, columns)
+    for i in picks:
+        rgba = reduced(read_png(layout.torso(int(i))))
+        rgba[:, :3] *= rgba[:, 3:]
+        affine = table.body[int(i)].cpu()
+        moved = position @ affine[:, :2].T + affine[:, 2]
+        total += F.grid_sample(rgba, moved[None], align_corners=False, padding_mode="border")[0]
+    torso = torch.cat([total[:3] / total[3:].clamp_min(1e-4), total[3:] / len(picks)])
+    background = reduced(read_png(layout.background))
+    background = F.grid_sample(background, position[None], align_corners=False, padding_mode="border")[0]
+    portrait.torso.start_from(torso.to(portrait.device), background.to(portrait.device))

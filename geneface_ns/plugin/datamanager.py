@@ -1,0 +1,113 @@
+"""nerfstudio datamanager of a capture: frames decoded when needed, rays drawn where each stage learns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from nerfstudio.cameras.cameras import Cameras
+from nerfstudio.cameras.rays import RayBundle
+from nerfstudio.configs.dataparser_configs import AnnotatedDataParserUnion
+from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManager, VanillaDataManagerConfig
+from nerfstudio.data.dataparsers.base_dataparser import DataparserOutputs
+from nerfstudio.data.datasets.base_dataset import InputDataset
+from nerfstudio.data.utils.dataloaders import FixedIndicesEvalDataloader, RandIndicesEvalDataloader
+
+from audio_motion.errors import InputError
+from geneface_ns.nerf.draws import DrawConfig, draw, rays_of_pixels
+from geneface_ns.nerf.frames import FrameStore
+from geneface_ns.plugin.dataparser import GeneFaceDataParserConfig
+
+
+class CaptureDataset(InputDataset):
+    """Whole frames for evaluation: image, underlay, head coverage and the lips' box."""
+
+    exclude_batch_keys_from_device: list[str] = []  # noqa: RUF012 - nerfstudio's own attribute
+
+    def __init__(self, dataparser_outputs: DataparserOutputs, scale_factor: float = 1.0) -> None:
+        metadata = dataparser_outputs.metadata
+        if "capture" not in metadata:
+            raise InputError("geneface trains on captures only; use `ns-train geneface --data CAPTURE_DIRECTORY`")
+        super().__init__(dataparser_outputs, scale_factor)
+        self.frames = metadata["frames"]
+        self.store = FrameStore(metadata["capture"], metadata["downscale"])
+
+    def get_data(self, image_idx: int, image_type: str = "float32") -> dict:
+        index = int(self.frames[image_idx])
+        frame = self.store.frame(index)
+        lips = self.store.capture.lips_box[index] / self.store.downscale
+        return {
+            "image_idx": image_idx,
+            "image": torch.from_numpy(frame.image).float() / 255,
+            "underlay": torch.from_numpy(frame.underlay).float() / 255,
+            "head": torch.from_numpy(frame.head).float()[..., None] / 255,
+            "lips_box": torch.from_numpy(lips),
+        }
+
+
+@dataclass
+class GeneFaceDataManagerConfig(DrawConfig, VanillaDataManagerConfig):
+    """Frames of a capture, decoded when needed."""
+
+    _target: type = field(default_factory=lambda: GeneFaceDataManager)
+    """target class to instantiate"""
+    dataparser: AnnotatedDataParserUnion = field(default_factory=GeneFaceDataParserConfig)
+    """Specifies the dataparser used to unpack the data."""
+    train_num_rays_per_batch: int = 3072
+    """Rays per step."""
+    head_steps: int = 1000
+    """Steps of the head stage; set by the trainer."""
+
+
+class GeneFaceDataManager(VanillaDataManager[CaptureDataset]):
+    """Draws rays: in the head stage around the head and the lips, then over the whole picture."""
+
+    config: GeneFaceDataManagerConfig
+
+    def setup_train(self) -> None:
+        """Nothing to load ahead: frames are decoded when drawn."""
+
+    def setup_eval(self) -> None:
+        self.fixed_indices_eval_dataloader = FixedIndicesEvalDataloader(
+            input_dataset=self.eval_dataset, device=self.device, num_workers=0
+        )
+        self.eval_dataloader = RandIndicesEvalDataloader(
+            input_dataset=self.eval_dataset, device=self.device, num_workers=0
+        )
+
+    def next_train(self, step: int) -> tuple[RayBundle, dict]:
+        self.train_count += 1
+        return self._draw(self.train_dataset, step)
+
+    def next_eval(self, step: int) -> tuple[RayBundle, dict]:
+        self.eval_count += 1
+        return self._draw(self.eval_dataset, step)
+
+    def next_eval_image(self, step: int) -> tuple[Cameras, dict]:
+        return next(iter(self.eval_dataloader))
+
+    def get_train_rays_per_batch(self) -> int:
+        return self.config.train_num_rays_per_batch
+
+    def _draw(self, dataset: CaptureDataset, step: int) -> tuple[RayBundle, dict]:
+        device = torch.device(self.device)
+        drawn = draw(dataset.store, dataset.frames, step, step < self.config.head_steps, self.config, device)
+        capture, factor = dataset.store.capture, dataset.store.downscale
+        frame = drawn.frame.cpu()
+        rays = rays_of_pixels(
+            torch.from_numpy(capture.c2w)[frame].to(device),
+            torch.from_numpy(capture.times)[frame].to(device),
+            drawn.pixel,
+            (capture.focal[0] / factor, capture.focal[1] / factor),
+            (capture.centre[0] / factor, capture.centre[1] / factor),
+            torch.tensor(dataset.store.size, dtype=torch.float32, device=device),
+        )
+        bundle = RayBundle(
+            origins=rays.origins,
+            directions=rays.directions,
+            pixel_area=torch.ones_like(rays.times)[:, None],
+            camera_indices=drawn.frame[:, None],
+            times=rays.times[:, None],
+            metadata={"pixel": rays.pixel},
+        )
+        return bundle, drawn.truth._asdict()

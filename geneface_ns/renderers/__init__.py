@@ -1,0 +1,1 @@
+"""From a condition and a camera to a picture. One contract; every fast renderer is tested against the reference."""

@@ -1,0 +1,80 @@
+"""The reference renderer: plain torch, any device, what the fields say and nothing else. Others are measured by it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from geneface_ns.nerf.portrait import Portrait
+from geneface_ns.renderers.contract import Layers
+from geneface_ns.scene.camera import Pinhole, project_to_capture
+from geneface_ns.scene.compositing import lay_over
+from geneface_ns.scene.condition import Condition
+
+
+class ReferenceRenderer:
+    """Renders a portrait in chunks of rays (see `renderers.contract.Renderer`)."""
+
+    def __init__(self, portrait: Portrait, rays_per_chunk: int = 1 << 16) -> None:
+        """
+        Args:
+            rays_per_chunk: rays rendered at once, which bounds the memory.
+        """
+        self.portrait = portrait
+        self.rays_per_chunk = rays_per_chunk
+        self.camera = portrait.camera
+        self.capture_size = portrait.capture_size
+
+    @property
+    def device(self) -> torch.device:
+        return self.portrait.device
+
+    @torch.no_grad()
+    def render(
+        self, condition: Condition, camera: Pinhole, c2w: Tensor | None = None, underlay: Tensor | None = None
+    ) -> Layers:
+        """See `renderers.contract.Renderer.render`."""
+        portrait, device = self.portrait, self.device
+        width, height = camera.size
+        count = width * height
+        pose = condition.c2w[0] if c2w is None else c2w
+        head = torch.zeros(count, 5, device=device)  # colour, opacity, depth
+        seen = portrait.occupancy.image_mask(pose, camera.focal, camera.centre, camera.size).view(-1).nonzero()[:, 0]
+        for pixels in seen.split(self.rays_per_chunk):
+            directions = camera.directions(pixels, pose)
+            origins = pose[:3, 3].expand_as(directions)
+            rays = portrait.render_head(condition, origins, directions, torch.zeros_like(pixels))
+            head[pixels] = torch.cat([rays.colour, rays.opacity, rays.depth], dim=1)
+        opacity = head[:, 3:4]
+        if underlay is not None:
+            around = underlay.to(device).reshape(-1, 4)
+        else:
+            frame = torch.zeros(count, dtype=torch.long, device=device)
+            board = self._own_board(camera) if c2w is None else self._board(condition, camera, c2w)
+            around = portrait.render_torso(condition, board, frame, head[:, :4])
+        layers = Layers(
+            lay_over(head[:, :3], opacity, around).clamp(0, 1),
+            head[:, :3],
+            opacity,
+            head[:, 4:] / opacity.clamp_min(1e-4),
+        )
+        return Layers(*(value.reshape(height, width, -1) for value in layers))
+
+    def _own_board(self, camera: Pinhole) -> Tensor:
+        """Each pixel of the capture's own camera in the picture as [-1, 1]^2: [H W, 2]."""
+        width, height = camera.size
+        x = (torch.arange(width, device=self.device) + 0.5) / width * 2 - 1
+        y = (torch.arange(height, device=self.device) + 0.5) / height * 2 - 1
+        return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).reshape(-1, 2)
+
+    def _board(self, condition: Condition, camera: Pinhole, c2w: Tensor) -> Tensor:
+        """Where each pixel of any camera meets the torso's plane: [H W, 2]."""
+        pixels = torch.arange(camera.size[0] * camera.size[1], device=self.device)
+        directions = camera.directions(pixels, c2w)
+        own = self.portrait.camera
+        half = torch.tensor(own.size, device=self.device) / 2
+        return project_to_capture(
+            *(c2w[:3, 3].expand_as(directions), directions, condition.c2w[0]),
+            torch.tensor(own.focal, device=self.device) / half,
+            torch.tensor(own.centre, device=self.device) / half - 1,
+        )

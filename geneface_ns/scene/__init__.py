@@ -1,0 +1,1 @@
+"""What every method shows: camera, condition, landmark displacement, torso, compositing. Plain torch."""

@@ -1,0 +1,86 @@
+"""Moving points by the landmarks: where in the person's mean face does a point of this frame's face lie?
+
+A code vector alone leaves the mouth shut in the first minutes of training; moving the points opens it within half a
+minute (docs/benchmarks.md). The forward motion is a blend of the landmarks' displacements with Gaussian weights, fixed
+in the mean face; so it is linear in the displacements and its inverse is found once a frame, on a coarse volume.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from geneface_ns.scene.grids import interpolate_frame_volumes, to_unit
+
+
+class LandmarkWarp(nn.Module):
+    """Backward displacement of points by landmarks, and how near they are to mouth and eyes.
+
+    The forward motion of a point x of the mean face is D(x) = sum_k w_k(x) d_k / (sum_k w_k(x) + w_0), with
+    w_k(x) = exp(-|x - mean_k|^2 / 2 sigma^2) and d_k = landmark_k - mean_k. `forward` solves x = y - D(x) by
+    fixed-point iteration for every y of a volume around the face.
+    """
+
+    box: Tensor
+    mean: Tensor
+    weights: Tensor
+    nodes: Tensor
+    gates: Tensor
+
+    def __init__(self, mean: Tensor, sigma: float, resolution: int, iterations: int = 3) -> None:
+        """
+        Args:
+            mean: [68, 3] the person's mean landmarks.
+            sigma: reach of a landmark, in units (face widths).
+            resolution: samples of the volume along each axis.
+            iterations: of the fixed point; the motion is short against its reach, so three leave less than 1e-3 units.
+        """
+        super().__init__()
+        self.resolution = resolution
+        self.iterations = iterations
+        reach = 3 * sigma
+        box = torch.stack([mean.min(dim=0).values - reach, mean.max(dim=0).values + reach])
+        steps = [torch.linspace(0, 1, resolution)] * 3
+        z, y, x = torch.meshgrid(*steps, indexing="ij")
+        nodes = torch.stack([x, y, z], dim=-1).reshape(-1, 3) * (box[1] - box[0]) + box[0]
+        closeness = torch.exp(-torch.cdist(nodes, mean).square() / (2 * sigma**2))
+        rest = 0.1  # w_0: the still head, so that displacement fades out where no landmark is near
+        # Buffers follow from the mean, which the checkpoint carries.
+        self.register_buffer("mean", mean)
+        self.register_buffer("box", box)
+        self.register_buffer("weights", closeness / (closeness.sum(dim=1, keepdim=True) + rest), persistent=False)
+        self.register_buffer("nodes", nodes, persistent=False)
+        mouth = torch.cdist(nodes, mean[48:].mean(dim=0, keepdim=True))[:, 0]
+        eyes = torch.cdist(nodes, torch.stack([mean[36:42].mean(dim=0), mean[42:48].mean(dim=0)])).amin(dim=1)
+        gates = torch.stack([torch.exp(-(mouth / 0.15).square() / 2), torch.exp(-(eyes / 0.12).square() / 2)])
+        self.register_buffer("gates", gates.reshape(2, *[resolution] * 3), persistent=False)
+
+    def volumes(self, landmarks: Tensor) -> Tensor:
+        """Backward displacement and gates on the volume's nodes: [B, 68, 3] -> [B, 5, R, R, R].
+
+        Channels: displacement x, y, z; nearness to the mouth and to the eyes, 0 to 1.
+        """
+        batch, r = len(landmarks), self.resolution
+        moved = torch.einsum("vk,bkc->bvc", self.weights, landmarks - self.mean)  # D on the nodes
+        forward = moved.permute(0, 2, 1).reshape(batch, 3, r, r, r)
+        frame = torch.arange(batch, device=landmarks.device).repeat_interleave(len(self.nodes))
+        target = self.nodes.repeat(batch, 1)
+        shift = -moved.reshape(-1, 3)
+        for _ in range(self.iterations - 1):
+            shift = -interpolate_frame_volumes(forward, to_unit(target + shift, self.box), frame)
+        displacement = shift.reshape(batch, r, r, r, 3).permute(0, 4, 1, 2, 3)
+        return torch.cat([displacement, self.gates.expand(batch, -1, -1, -1, -1)], dim=1)
+
+    def look_up(self, volumes: Tensor, points: Tensor, frame: Tensor) -> tuple[Tensor, Tensor]:
+        """Move points of a frame's face to the mean face.
+
+        Args:
+            volumes: [B, 5, R, R, R] from `volumes`.
+            points: [N, 3], head frame.
+            frame: int64 [N], index into B.
+
+        Returns:
+            moved points [N, 3] (outside the box as its nearest face, where the motion has faded) and gates [N, 2].
+        """
+        values = interpolate_frame_volumes(volumes, to_unit(points, self.box), frame)
+        return points + values[:, :3], values[:, 3:]

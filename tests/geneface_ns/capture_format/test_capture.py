@@ -1,0 +1,100 @@
+"""A capture's description and frames."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from audio_motion.errors import InputError
+from geneface_ns.capture_format.capture import load_capture
+from geneface_ns.nerf.draws import head_pixels
+from geneface_ns.nerf.frames import FrameStore
+from tests.geneface_ns.exact_capture import write_exact_capture
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exact") / "capture"
+    write_exact_capture(folder, frames=11)
+    return folder
+
+
+def test_description(folder: Path):
+    capture = load_capture(folder)
+    assert len(capture) == 11
+    assert capture.is_train.sum() == 10
+    assert (capture.width, capture.height) == (64, 64)
+    assert capture.landmarks.landmarks.shape == (11, 68, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda d: d.update(schema_version=7), "schema version 7"),
+        (lambda d: d.pop("head_box"), "head_box"),
+        (lambda d: d.update(frames=[]), "no frames"),
+        (lambda d: [f.update(split="test") for f in d["frames"]], "no valid training frame"),
+        (lambda d: d["frames"].pop(), "landmarks.npz has 11 frames, transforms.json 10"),
+    ],
+)
+def test_bad_description_is_told_in_one_line(folder: Path, tmp_path: Path, change, says: str):
+    data = json.loads((folder / "transforms.json").read_text())
+    change(data)
+    (tmp_path / "transforms.json").write_text(json.dumps(data))
+    (tmp_path / "landmarks.npz").write_bytes((folder / "landmarks.npz").read_bytes())
+    with pytest.raises(InputError, match=says) as error:
+        _ = load_capture(tmp_path).landmarks
+    assert "\n" not in str(error.value)
+
+
+def test_not_a_capture(tmp_path: Path):
+    with pytest.raises(InputError, match="geneface process"):
+        load_capture(tmp_path)
+
+
+def test_frames_are_real_outside_the_head_and_filled_behind_it(folder: Path):
+    store = FrameStore(load_capture(folder))
+    frame = store.frame(3)
+    outside = frame.head == 0
+    colour, before = frame.underlay[..., :3], frame.underlay[..., 3]
+    assert (frame.image[outside] == colour[outside]).all()
+    assert (frame.image[~outside] != colour[~outside]).any(axis=1).mean() > 0.9
+    labels = cv2.imread(str(store.capture.layout.mask(3)), cv2.IMREAD_GRAYSCALE)
+    assert ((before == 255) == (labels == 2)).all()
+    assert set(np.unique(frame.head)) == {0, 255}
+
+
+def test_frames_are_reduced_by_area_and_forgotten_beyond_the_budget(folder: Path):
+    capture = load_capture(folder)
+    store = FrameStore(capture, downscale=4, budget_bytes=16 * 16 * 8 * 2)
+    full = FrameStore(capture).frame(0).image.astype(float)
+    mean = full.reshape(16, 4, 16, 4, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(store.frame(0).image, mean, atol=0.51)
+    first = store.frame(0)
+    store.frame(1)
+    assert store.frame(0) is first
+    store.frame(2)
+    store.frame(3)
+    assert store.frame(0) is not first
+
+
+def test_missing_frame_names_the_file(folder: Path, tmp_path: Path):
+    (tmp_path / "transforms.json").write_bytes((folder / "transforms.json").read_bytes())
+    (tmp_path / "landmarks.npz").write_bytes((folder / "landmarks.npz").read_bytes())
+    with pytest.raises(InputError, match=r"background\.png"):
+        FrameStore(load_capture(tmp_path)).frame(0)
+
+
+def test_head_pixels_lie_around_the_head_and_in_the_lips():
+    head = np.zeros((64, 64), np.uint8)
+    head[20:40, 20:40] = 255
+    rng = np.random.default_rng(0)
+    pixels = head_pixels(head, np.array([28, 32, 34, 36.0]), 1000, 0.25, rng)
+    y, x = pixels // 64, pixels % 64
+    assert ((y[:250] >= 31) & (y[:250] <= 37) & (x[:250] >= 27) & (x[:250] <= 35)).all()
+    assert ((y >= 18) & (y < 42) & (x >= 18) & (x < 42)).all()
+    # Lips outside the picture and no head at all still give pixels of the picture.
+    lost = head_pixels(np.zeros((8, 8), np.uint8), np.array([-9, -9, -5, -5.0]), 40, 0.25, rng)
+    assert ((lost >= 0) & (lost < 64)).all()

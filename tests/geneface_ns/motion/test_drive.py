@@ -1,0 +1,83 @@
+"""Driving: whose motion reaches the model, at which pose, and that nothing is taken ahead of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audio_motion.sequence import LandmarkSequence, Producer
+from audio_motion.topology import TEMPLATE
+from geneface_ns.capture_format.capture import load_capture
+from geneface_ns.motion.sequence import MotionFrame, motion_of_sequence, own_landmarks
+from geneface_ns.motion.trajectory import capture_trajectory
+from geneface_ns.output.drive import drive
+from tests.geneface_ns.fakes import FakeRenderer, make_capture
+
+
+def sequence(landmarks: np.ndarray, space: str, person: str, fps: float = 25.0) -> LandmarkSequence:
+    return LandmarkSequence(
+        landmarks=landmarks.astype(np.float32),
+        fps=fps,
+        eye_openness=np.full((len(landmarks), 2), 0.3, np.float32),
+        valid=np.array([True] * (len(landmarks) - 1) + [False]),
+        person=person,
+        producer=Producer("avatar", "made up"),
+        space=space,  # type: ignore[arg-type]
+    )
+
+
+def test_whose_landmarks() -> None:
+    mean = TEMPLATE
+    offsets = np.zeros((4, 68, 3))
+    offsets[1:3, 8, 1] = [-0.1, 0.1]
+    offsets[3] = 99  # not seen: must not count in the mean
+    np.testing.assert_allclose(
+        own_landmarks(sequence(offsets, "offset", "bert"), "anna", mean), mean + offsets, atol=1e-5
+    )
+    other = sequence(mean * 1.2 + offsets, "head", "bert")
+    np.testing.assert_allclose(own_landmarks(other, "anna", mean)[:3], (mean + offsets)[:3], atol=1e-5)
+    np.testing.assert_array_equal(own_landmarks(other, "bert", mean), other.landmarks)
+
+
+def test_frames_follow_motion_and_trajectory(tmp_path: Path) -> None:
+    capture = load_capture(make_capture(tmp_path / "anna"))
+    offsets = np.zeros((100, 68, 3))
+    offsets[:, 62, 1] = -TEMPLATE[62, 1] + 0.2
+    motion = motion_of_sequence(sequence(offsets, "offset", "bert"), capture)
+    model = FakeRenderer()
+    frames = list(drive(model, capture_trajectory(capture), motion, 25.0, (16, 8)))
+    assert len(frames) == 100
+    assert frames[0].shape == (8, 16, 3)
+    assert (frames[20][..., 0] == 20).all()  # body x is the frame's number
+    assert (frames[58][..., 0] == 20).all()  # 40 training frames: back again after 2 * 39 - 20
+    assert (frames[7][..., 1] == 51).all()  # 0.2 of 255
+
+
+def test_another_frame_rate_keeps_time(tmp_path: Path) -> None:
+    capture = load_capture(make_capture(tmp_path / "anna"))
+    motion = motion_of_sequence(sequence(np.zeros((60, 68, 3)), "offset", "bert", fps=30.0), capture)
+    assert len(list(motion)) == 50  # two seconds
+    for wanted in (45, 55):  # cut, held
+        held = motion_of_sequence(sequence(np.zeros((50, 68, 3)), "offset", "bert"), capture, frames=wanted)
+        assert len(list(held)) == wanted
+
+
+def test_motion_is_taken_one_frame_at_a_time(tmp_path: Path) -> None:
+    capture = load_capture(make_capture(tmp_path / "anna"))
+    taken = 0
+
+    def endless() -> Iterator[MotionFrame]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield MotionFrame(TEMPLATE, np.full(2, 0.3, np.float32))
+
+    frames = drive(FakeRenderer(), capture_trajectory(capture), endless(), 25.0, (4, 4))
+    for _ in range(5):
+        next(frames)
+    assert taken == 5
+    with pytest.raises(StopIteration):
+        next(drive(FakeRenderer(), capture_trajectory(capture), iter(()), 25.0, (4, 4)))

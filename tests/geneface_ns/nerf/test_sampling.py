@@ -1,0 +1,96 @@
+"""Rays, occupancy and volume rendering, against numbers by hand."""
+
+import math
+
+import torch
+
+from geneface_ns.nerf.occupancy import Occupancy
+from geneface_ns.nerf.volume import accumulate, box_span, distortion, render_weights
+from geneface_ns.scene.camera import pinhole_directions
+
+BOX = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
+
+
+def test_pinhole_directions():
+    directions = pinhole_directions(torch.tensor([[50.0, 50.0], [150.0, 50.0]]), (100.0, 100.0), (50.0, 50.0))
+    root = math.sqrt(0.5)
+    torch.testing.assert_close(directions, torch.tensor([[0.0, 0.0, -1.0], [root, 0.0, -root]]))
+
+
+def test_box_span():
+    origins = torch.tensor([[0.0, 0.0, 3.0], [0.0, 0.0, 0.0], [5.0, 0.0, 3.0]])
+    directions = torch.tensor([[0.0, 0.0, -1.0]]).expand(3, 3)
+    near, far = box_span(origins, directions, BOX)
+    torch.testing.assert_close(near[:2], torch.tensor([2.0, 0.0]))
+    torch.testing.assert_close(far[:2], torch.tensor([4.0, 1.0]))
+    assert far[2] < near[2]
+
+
+def test_weights_and_sums_of_one_ray():
+    # Two samples of step 0.5 with densities 2 and 4: optical depths 1 and 2.
+    grid = Occupancy(BOX, 2, 0.5)
+    grid.occupied[:, :, 0] = False  # nothing at x < 0
+    samples = grid.sample(torch.tensor([[-2.0, 0.1, 0.1]]), torch.tensor([[1.0, 0.0, 0.0]]), jitter=False)
+    torch.testing.assert_close(samples.points[:, 0], torch.tensor([0.25, 0.75]))
+    weight = render_weights(samples, torch.tensor([2.0, 4.0]))
+    first, second = 1 - math.exp(-1), math.exp(-1) * (1 - math.exp(-2))
+    torch.testing.assert_close(weight, torch.tensor([first, second]))
+    colour, opacity, depth = accumulate(samples, weight, torch.eye(3)[:2])
+    torch.testing.assert_close(colour, torch.tensor([[first, second, 0.0]]))
+    torch.testing.assert_close(opacity, torch.tensor([1 - math.exp(-3)]))
+    torch.testing.assert_close(depth, torch.tensor([first * 2.25 + second * 2.75]))
+    # Spread: 2 w1 w2 |d| + (w1^2 + w2^2) step / 3.
+    expected = 2 * first * second * 0.5 + (first**2 + second**2) * 0.5 / 3
+    torch.testing.assert_close(distortion(samples, weight), torch.tensor(expected))
+
+
+def test_a_ray_that_misses_is_empty():
+    grid = Occupancy(BOX, 4, 0.1)
+    samples = grid.sample(torch.tensor([[5.0, 0.0, 3.0]]), torch.tensor([[0.0, 0.0, -1.0]]), jitter=True)
+    assert len(samples.points) == 0
+    colour, opacity, _ = accumulate(samples, render_weights(samples, torch.zeros(0)), torch.zeros(0, 3))
+    assert colour.abs().sum() == 0
+    assert opacity.sum() == 0
+
+
+def camera(distance: float) -> torch.Tensor:
+    c2w = torch.eye(4)
+    c2w[2, 3] = distance
+    return c2w
+
+
+def test_carve_keeps_what_the_mask_sees():
+    # Focal 100 at distance 10: the box's half width covers about 10 pixels; the mask holds the right half only.
+    grid = Occupancy(BOX, 8, 0.1)
+    mask = torch.zeros(1, 40, 40, dtype=torch.bool)
+    mask[:, :, 20:] = True
+    grid.carve(mask, camera(10.0)[None], (100.0, 100.0), (20.0, 20.0))
+    assert grid.hull[:, :, 4:].all()
+    assert not grid.hull[:, :, :4].any()
+
+
+def test_prune_drops_what_weighs_nothing_and_keeps_a_margin():
+    grid = Occupancy(BOX, 8, 0.1)
+    seen = torch.tensor([[0.1, 0.1, 0.1]])  # in cell 4, 4, 4
+    grid.note(seen, torch.tensor([0.5]))
+    grid.prune(threshold=0.1, decay=0.5)
+    assert grid.occupied[4, 4, 4]
+    assert int(grid.occupied.sum()) == 27
+    grid.prune(threshold=0.3, decay=0.5)  # the weight has decayed to 0.25
+    assert not grid.occupied.any()
+
+
+def test_image_mask_covers_every_ray_that_meets_a_cell():
+    grid = Occupancy(BOX, 8, 0.1)
+    grid.occupied.zero_()
+    grid.occupied[5, 2, 6] = True
+    size = (40, 40)
+    mask = grid.image_mask(camera(6.0), (100.0, 100.0), (20.0, 20.0), size)
+    y, x = torch.meshgrid(torch.arange(40) + 0.5, torch.arange(40) + 0.5, indexing="ij")
+    directions = pinhole_directions(torch.stack([x, y], dim=-1).reshape(-1, 2), (100.0, 100.0), (20.0, 20.0))
+    samples = grid.sample(camera(6.0)[:3, 3].expand_as(directions), directions, jitter=False)
+    hit = torch.zeros(1600, dtype=torch.bool)
+    hit[samples.ray] = True
+    assert hit.any()
+    assert not (hit & ~mask.view(-1)).any()
+    assert mask.float().mean() < 0.25

@@ -1,0 +1,205 @@
+"""VideoWriter: lengths, colours, memory, and what it leaves behind when it fails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import wave
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from audio_motion.errors import InputError
+from geneface_ns.output.video import CONTAINERS, VideoWriter, encoding_rate
+
+
+def write_wav(path: Path, seconds: float, rate: int, channels: int = 1) -> Path:
+    """A tone of 440 Hz."""
+    time = np.arange(int(seconds * rate)) / rate
+    tone = (np.sin(time * 2 * np.pi * 440) * 12000).astype(np.int16)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(np.repeat(tone[:, None], channels, axis=1).tobytes())
+    return path
+
+
+def write_video(
+    path: Path, frames: int, fps: float, sound: Path | None, size: tuple[int, int] = (64, 48), start: float = 0
+) -> None:
+    picture = np.full((size[1], size[0], 3), (200, 30, 60), np.uint8)
+    with VideoWriter(path, size, fps, sound, sound_start=start) as writer:
+        for _ in range(frames):
+            writer.write(picture)
+
+
+def count(path: Path) -> tuple[int, np.ndarray]:
+    """Number of frames, and the decoded sound [channels, samples]."""
+    with av.open(str(path)) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+    with av.open(str(path)) as container:
+        blocks = [frame.to_ndarray() for frame in container.decode(audio=0)]
+    return frames, np.concatenate(blocks, axis=1)
+
+
+def audio_rate(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return container.streams.audio[0].rate
+
+
+@pytest.mark.parametrize("fps", [25.0, 30000 / 1001, 30.0])
+@pytest.mark.parametrize(("seconds", "rate"), [(3.0, 16000), (1.0, 44100), (3.0, 22050)])
+def test_sound_and_picture_are_equally_long(tmp_path: Path, fps: float, seconds: float, rate: int) -> None:
+    # 62 frames are 2.48, 2.07 and 2.07 s: the 3 s sounds are cut, the 1 s sound is filled up with silence.
+    path = tmp_path / "out.mp4"
+    write_video(path, 62, fps, write_wav(tmp_path / "in.wav", seconds, rate))
+    frames, sound = count(path)
+    assert frames == 62
+    assert sound.shape[1] / audio_rate(path) == pytest.approx(62 / fps, abs=1 / fps)
+    with av.open(str(path)) as container:
+        assert container.duration / 1e6 == pytest.approx(62 / fps, abs=0.002)
+        assert float(container.streams.video[0].average_rate) == pytest.approx(fps, rel=1e-9)
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS)
+def test_every_container_plays(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"out{suffix}"
+    write_video(path, 25, 25.0, write_wav(tmp_path / "in.wav", 2.0, 44100, channels=2))
+    frames, sound = count(path)
+    assert frames == 25
+    assert sound.shape[0] == 2
+    assert sound.shape[1] / audio_rate(path) == pytest.approx(1.0, abs=0.04)
+    middle = np.abs(np.fft.rfft(sound[0, : audio_rate(path) // 2]))  # half a second: 2 Hz a bin
+    assert middle.argmax() * 2 == 440
+
+
+def test_silence_follows_a_short_sound(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    write_video(path, 50, 25.0, write_wav(tmp_path / "in.wav", 1.0, 48000))
+    _, sound = count(path)
+    assert np.abs(sound[0, 10000:40000]).max() > 0.3
+    assert np.abs(sound[0, 52000:]).max() < 0.01
+
+
+def test_sound_from_the_middle(tmp_path: Path) -> None:
+    # One second of tone, taken from 0.6 s on: 0.4 s of it are left.
+    path = tmp_path / "out.mp4"
+    write_video(path, 50, 25.0, write_wav(tmp_path / "in.wav", 1.0, 48000), start=0.6)
+    _, sound = count(path)
+    assert np.flatnonzero(np.abs(sound[0]) > 0.1).max() / 48000 == pytest.approx(0.4, abs=0.03)
+
+
+@pytest.mark.parametrize("late", [0.4, -0.2])
+def test_sound_of_a_video_keeps_its_place(tmp_path: Path, late: float) -> None:
+    # A video whose click comes 0.5 s into a sound that starts `late` after the first picture, here at 1 s.
+    source = tmp_path / "source.mkv"
+    click = np.zeros((1, 48000), np.float32)
+    click[0, 24000:24100] = 0.9
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = container.add_stream("pcm_f32le", rate=48000, layout="mono")
+        for i in range(25):
+            picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+            picture.pts, picture.time_base = 25 + i, Fraction(1, 25)
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+        for start in range(0, 48000, 4800):
+            block = av.AudioFrame.from_ndarray(click[:, start : start + 4800], format="flt", layout="mono")
+            block.sample_rate, block.time_base = 48000, Fraction(1, 48000)
+            block.pts = start + round((1 + late) * 48000)
+            container.mux(audio.encode(block))
+    path = tmp_path / "out.mp4"
+    write_video(path, 50, 25.0, source)
+    _, sound = count(path)
+    assert np.abs(sound[0]).argmax() / 48000 == pytest.approx(0.5 + late, abs=0.01)
+
+
+def test_colours_and_odd_sizes_survive(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    write_video(path, 3, 25.0, None, size=(65, 47))
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+    assert (frame.width, frame.height) == (66, 48)
+    np.testing.assert_allclose(frame.to_ndarray(format="rgb24")[20, 20], (200, 30, 60), atol=4)
+
+
+@pytest.mark.parametrize(
+    ("source", "fps", "rate"),
+    [
+        (44100, 25, 44100),
+        (16000, 25, 32000),
+        (8000, 25, 32000),
+        (22050, 30, 44100),
+        (96000, 25, 96000),
+        (47000, 25, 48000),
+    ],
+)
+def test_encoding_rate(source: int, fps: float, rate: int) -> None:
+    aac = [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350]
+    assert encoding_rate(source, fps, aac) == rate
+
+
+def test_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    sound = write_wav(tmp_path / "in.wav", 1.0, 16000)
+
+    def interrupted() -> None:
+        with VideoWriter(tmp_path / "out.mp4", (64, 48), 25.0, sound) as writer:
+            writer.write(np.zeros((48, 64, 3), np.uint8))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [p.name for p in tmp_path.iterdir()] == ["in.wav"]
+
+
+def test_user_mistakes(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'\.avi'.*\.mp4, \.mov"):
+        VideoWriter(tmp_path / "out.avi", (64, 48), 25.0)
+    with pytest.raises(InputError, match="0 and 1000"):
+        VideoWriter(tmp_path / "out.mp4", (64, 48), 0.0)
+    with pytest.raises(InputError, match="no such file"):
+        write_video(tmp_path / "out.mp4", 1, 25.0, tmp_path / "absent.wav")
+    text = tmp_path / "text.wav"
+    text.write_text("not sound")
+    with pytest.raises(InputError, match="cannot be read as sound"):
+        write_video(tmp_path / "out.mp4", 1, 25.0, text)
+    write_video(tmp_path / "silent.mp4", 3, 25.0, None)
+    with pytest.raises(InputError, match="no sound track"):
+        write_video(tmp_path / "out.mp4", 1, 25.0, tmp_path / "silent.mp4")
+    with pytest.raises(InputError, match="cannot write"):
+        write_video(text / "out.mp4", 1, 25.0, None)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["silent.mp4", "text.wav"]
+
+
+PEAK = """
+import re, sys
+import numpy as np
+from pathlib import Path
+from geneface_ns.output.video import VideoWriter
+
+frame = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+with VideoWriter(Path(sys.argv[1]), (64, 48), 25.0, Path(sys.argv[2])) as writer:
+    for i in range(int(sys.argv[3]) * 25):
+        writer.write(np.roll(frame, i, axis=1))
+print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])  # ru_maxrss includes the parent's
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak memory from Linux's /proc")
+def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
+    peaks = []
+    for seconds in (20, 200):
+        sound = write_wav(tmp_path / "in.wav", seconds, 44100, channels=2)  # 200 s would be 70 MB as float32
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, str(tmp_path / "out.mp4"), str(sound), str(seconds)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        peaks.append(int(done.stdout))
+    assert peaks[1] < peaks[0] * 1.05
