@@ -1,6 +1,6 @@
 """`kill -9` at any moment, then the same command again: it ends well, with what an undisturbed run gives.
 
-GENEFACE_KILLS sets how many moments are tried for each command (3).
+GENEFACE_KILLS sets how many moments are tried for each command (2).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from geneface_ns.synthetic.clip import write_sound
 from tests.geneface_ns.exact_capture import write_exact_capture
 from tests.geneface_ns.killable import Killable
 
-KILLS = int(os.environ.get("GENEFACE_KILLS", "3"))
+KILLS = int(os.environ.get("GENEFACE_KILLS", "2"))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,9 @@ def test_process(commands: Killable, tmp_path: Path) -> None:
         a, b = (json.loads((folder / "report.json").read_text()) for folder in (whole, place))
         assert {**a, "stage_seconds": 0} == {**b, "stage_seconds": 0}
 
-    survives(commands, lambda place: ("geneface", "process", clip, place), tmp_path / "captures", same, seed=1)
+    survives(
+        commands, lambda place: ("geneface", "process", clip, place, "--no-align"), tmp_path / "captures", same, seed=1
+    )
 
 
 @pytest.fixture(scope="module")
