@@ -50,7 +50,10 @@ class About:
     def of(capture: Capture, downscale: int, config: PortraitConfig) -> About:
         # A subclass's further fields are no part of the portrait.
         sizes = {field.name: getattr(config, field.name) for field in fields(PortraitConfig)}
-        plain = {name: asdict(value) if is_dataclass(value) else value for name, value in sizes.items()}
+        plain = {
+            name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+            for name, value in sizes.items()
+        }
         return About(FORMAT, str(capture.folder.resolve()), fingerprint(capture), downscale, plain)
 
     @property
