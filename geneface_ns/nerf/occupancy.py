@@ -15,12 +15,12 @@ class Occupancy(nn.Module):
 
     It begins as the visual hull of the head masks. Training then notes how much each cell's samples weigh in their
     pixels, as a decaying maximum over frames and rays, and cells that weigh nothing are dropped: the air in front of
-    the face and the inside of the head alike, whatever density the field has there.
+    the face and the inside of the head alike, whatever density the field has there. What few frames show comes back:
+    the margin grows beyond the hull where pictures ask for it, and some rays look through the whole box.
     """
 
     weight: Tensor
     occupied: Tensor
-    hull: Tensor
     box: Tensor
 
     def __init__(self, box: Tensor, resolution: int, step: float) -> None:
@@ -35,7 +35,6 @@ class Occupancy(nn.Module):
         self.step = step
         cells = (resolution,) * 3
         self.register_buffer("box", box)
-        self.register_buffer("hull", torch.ones(cells, dtype=torch.bool))
         self.register_buffer("weight", torch.zeros(cells))
         self.register_buffer("occupied", torch.ones(cells, dtype=torch.bool))
 
@@ -66,8 +65,7 @@ class Occupancy(nn.Module):
             column = x.floor().long().clamp(0, width - 1)
             row = y.floor().long().clamp(0, height - 1)
             seen += mask[row, column]
-        self.hull.copy_((seen >= keep * len(masks)).reshape(self.hull.shape))
-        self.occupied.copy_(self.hull)
+        self.occupied.copy_((seen >= keep * len(masks)).reshape(self.occupied.shape))
 
     def _cells(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Indices z, y, x of the cells that hold points [N, 3]; the last cell's far face belongs to it."""
@@ -85,7 +83,7 @@ class Occupancy(nn.Module):
         """Keep the cells whose weight exceeds `threshold`, with one cell of margin so that surfaces can move back into
         cells dropped before; then let all weights decay."""
         visible = (self.weight > threshold).float()[None, None]
-        self.occupied.copy_((F.max_pool3d(visible, 3, stride=1, padding=1)[0, 0] > 0) & self.hull)
+        self.occupied.copy_(F.max_pool3d(visible, 3, stride=1, padding=1)[0, 0] > 0)
         self.weight *= decay
 
     @torch.no_grad()
@@ -117,24 +115,38 @@ class Occupancy(nn.Module):
         seen[y[near].long().clamp(0, height - 1), x[near].long().clamp(0, width - 1)] = True
         return F.max_pool2d(seen[None, None].float(), 2 * reach + 1, stride=1, padding=reach)[0, 0] > 0
 
-    def sample(self, origins: Tensor, directions: Tensor, jitter: bool, step: float | None = None) -> Samples:
+    def sample(
+        self,
+        origins: Tensor,
+        directions: Tensor,
+        jitter: torch.Generator | None = None,
+        step: float | None = None,
+        open_every: int = 0,
+    ) -> Samples:
         """Samples every `step` along the rays inside the box, those in occupied cells.
 
         Args:
             origins, directions: [N, 3].
-            jitter: shift each ray's samples by a random part of a step (training); otherwise by half a step.
+            jitter: shifts each ray's samples by a random part of a step (training); otherwise by half a step.
             step: another distance than the grid's own (coarser, at the start of training).
+            open_every: one ray in so many is sampled in empty cells as well; 0: none.
         """
         step = step or self.step
         near, far = box_span(origins, directions, self.box)
         longest = float((far - near).max()) if len(near) else 0.0
         slots = max(1, int(longest / step) + 1)
-        shift = torch.rand_like(near) if jitter else torch.full_like(near, 0.5)
+        shift = (
+            torch.full_like(near, 0.5)
+            if jitter is None
+            else torch.rand(near.shape, generator=jitter, device=near.device, dtype=near.dtype)
+        )
         depth = near[:, None] + (torch.arange(slots, device=near.device) + shift[:, None]) * step
         inside = depth < far[:, None]
         ray, slot = inside.nonzero(as_tuple=True)
         distance = depth[ray, slot]
         points = torch.addcmul(origins[ray], distance[:, None], directions[ray])
         occupied = self.occupied[self._cells(points)]
+        if open_every:
+            occupied |= ray % open_every == 0
         mask = torch.zeros_like(inside).masked_scatter_(inside, occupied)
         return Samples(points[occupied], ray[occupied], distance[occupied], mask, step)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from nerfstudio.cameras.cameras import Cameras, CameraType
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.data.scene_box import OrientedBox
@@ -22,7 +23,7 @@ from geneface_ns.nerf.losses import LossConfig, Truth, psnr
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.nerf.training import Rays, Rendered, StageConfig
 from geneface_ns.nerf.warm_start import start_from_pictures
-from geneface_ns.plugin.datamanager import CaptureDataset
+from geneface_ns.plugin.datamanager import GeneFaceDataManager
 from geneface_ns.plugin.viewer import CaptureView
 from geneface_ns.renderers.reference import ReferenceRenderer
 from geneface_ns.scene.camera import Pinhole
@@ -51,6 +52,9 @@ class GeneFaceModel(Model):
         self.view = CaptureView(self.portrait)
         self.collider = None
         self.step = 0
+        # Noted apart in each process and joined in `training.prune`: not to be overwritten with the first one's every step.
+        self._ddp_params_and_buffers_to_ignore = ["portrait.occupancy.weight", "portrait.occupancy.occupied"]
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
 
     def get_param_groups(self) -> dict[str, list[Parameter]]:
         return training.parameter_groups(self.portrait)
@@ -80,9 +84,11 @@ class GeneFaceModel(Model):
         self, training_callback_attributes: TrainingCallbackAttributes
     ) -> list[TrainingCallback]:
         assert training_callback_attributes.pipeline is not None
-        dataset = training_callback_attributes.pipeline.datamanager.train_dataset
-        assert isinstance(dataset, CaptureDataset)
-        portrait = self.portrait
+        datamanager = training_callback_attributes.pipeline.datamanager
+        assert isinstance(datamanager, GeneFaceDataManager)
+        dataset, portrait = datamanager.train_dataset, self.portrait
+        drawn = training.PRUNE_EVERY * datamanager.config.frames_per_batch * datamanager.world_size
+        passes = drawn / len(dataset)
 
         def begin(step: int) -> None:
             self.step = step
@@ -91,13 +97,11 @@ class GeneFaceModel(Model):
             training.set_stage(portrait, step, self.config)
 
         def prune(step: int) -> None:
-            training.prune(portrait, step, self.config)
+            training.prune(portrait, step, self.config, passes)
 
         return [
             TrainingCallback([TrainingCallbackLocation.BEFORE_TRAIN_ITERATION], begin),
-            TrainingCallback(
-                [TrainingCallbackLocation.AFTER_TRAIN_ITERATION], prune, update_every_num_iters=training.PRUNE_EVERY
-            ),
+            TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN_ITERATION], prune, update_every_num_iters=1),
         ]
 
     def get_outputs(self, ray_bundle: RayBundle | Cameras) -> dict[str, Any]:
@@ -105,7 +109,7 @@ class GeneFaceModel(Model):
         assert isinstance(ray_bundle, RayBundle)
         assert ray_bundle.times is not None
         rays = Rays(ray_bundle.times[:, 0], ray_bundle.origins, ray_bundle.directions, ray_bundle.metadata["pixel"])
-        rendered = training.render_rays(self.portrait, rays, self.step, self.config)
+        rendered = training.render_rays(self.portrait, rays, self.step, self.config, self.rank)
         return {name: value for name, value in rendered._asdict().items() if value is not None}
 
     def get_metrics_dict(self, outputs: dict[str, Any], batch: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from time import perf_counter
 
-from nerfstudio.engine.trainer import Trainer, TrainerConfig
+from nerfstudio.engine.trainer import TRAIN_INTERATION_OUTPUT, Trainer, TrainerConfig
 from nerfstudio.utils.rich_utils import CONSOLE
 
 from audio_motion.errors import InputError
 from geneface_ns.nerf import checkpoint
+from geneface_ns.nerf.threads import ThreadChoice
 from geneface_ns.nerf.training import stage_span
 
 
@@ -73,6 +75,10 @@ class GeneFaceTrainer(Trainer):
 
     config: GeneFaceTrainerConfig
 
+    def __init__(self, config: TrainerConfig, local_rank: int = 0, world_size: int = 1) -> None:
+        super().__init__(config, local_rank, world_size)
+        self._threads = ThreadChoice()
+
     def _load_checkpoint(self) -> None:
         found = self.config.resumed_from()
         if found is not None:
@@ -85,6 +91,13 @@ class GeneFaceTrainer(Trainer):
     @property
     def _metadata(self) -> dict:
         return self.pipeline.datamanager.train_dataset.metadata  # type: ignore[union-attr]
+
+    def train_iteration(self, step: int) -> TRAIN_INTERATION_OUTPUT:
+        begin = perf_counter()
+        outputs = super().train_iteration(step)
+        if self.device == "cpu":
+            self._threads.step(perf_counter() - begin)
+        return outputs
 
     def train(self) -> None:
         whole = self.config.max_num_iterations

@@ -10,7 +10,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from audio_motion.topology import MOUTH
 from geneface_ns.scene.grids import interpolate_frame_volumes, to_unit
+
+MOUTH_REACH, EYE_REACH = 0.15, 0.12
+"""How far from the middle of the mouth and of each eye their codes count, face widths (deviation of a Gaussian)."""
 
 
 class LandmarkWarp(nn.Module):
@@ -50,9 +54,11 @@ class LandmarkWarp(nn.Module):
         self.register_buffer("box", box)
         self.register_buffer("weights", closeness / (closeness.sum(dim=1, keepdim=True) + rest), persistent=False)
         self.register_buffer("nodes", nodes, persistent=False)
-        mouth = torch.cdist(nodes, mean[48:].mean(dim=0, keepdim=True))[:, 0]
+        mouth = torch.cdist(nodes, mean[MOUTH].mean(dim=0, keepdim=True))[:, 0]
         eyes = torch.cdist(nodes, torch.stack([mean[36:42].mean(dim=0), mean[42:48].mean(dim=0)])).amin(dim=1)
-        gates = torch.stack([torch.exp(-(mouth / 0.15).square() / 2), torch.exp(-(eyes / 0.12).square() / 2)])
+        gates = torch.stack(
+            [torch.exp(-(mouth / MOUTH_REACH).square() / 2), torch.exp(-(eyes / EYE_REACH).square() / 2)]
+        )
         self.register_buffer("gates", gates.reshape(2, *[resolution] * 3), persistent=False)
 
     def volumes(self, landmarks: Tensor) -> Tensor:
@@ -61,7 +67,8 @@ class LandmarkWarp(nn.Module):
         Channels: displacement x, y, z; nearness to the mouth and to the eyes, 0 to 1.
         """
         batch, r = len(landmarks), self.resolution
-        moved = torch.einsum("vk,bkc->bvc", self.weights, landmarks - self.mean)  # D on the nodes
+        with torch.autocast(landmarks.device.type, enabled=False):  # positions in half precision are a pixel off
+            moved = torch.einsum("vk,bkc->bvc", self.weights, landmarks - self.mean)  # D on the nodes
         forward = moved.permute(0, 2, 1).reshape(batch, 3, r, r, r)
         frame = torch.arange(batch, device=landmarks.device).repeat_interleave(len(self.nodes))
         target = self.nodes.repeat(batch, 1)
