@@ -13,6 +13,7 @@ import numpy as np
 from rich.console import Console
 
 from audio_motion.errors import InputError
+from audio_motion.files import spare_inputs
 from audio_motion.progress import frame_bar
 from audio_motion.sequence import Sound
 from audio_motion.topology import mouth_opening
@@ -37,6 +38,7 @@ def process(config: CaptureOptions, console: Console | None = None) -> None:
     """
     console = console or Console(stderr=True)
     layout = Layout(config.output)
+    spare_inputs(layout.root, (config.video,))
     source = open_source(config)
     state = open_state(config, layout)
     check_writable(layout.root)
