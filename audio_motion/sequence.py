@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
+import tokenize
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -15,6 +18,12 @@ from audio_motion.errors import InputError
 from audio_motion.files import written_whole
 
 SCHEMA_VERSION = 1
+
+_DAMAGED = (
+    *(OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, tokenize.TokenError),
+    *(ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError),
+)
+"""What numpy, zipfile and json raise on files that are damaged, or none of ours."""
 
 Space = Literal["head", "offset"]
 
@@ -109,6 +118,11 @@ class LandmarkSequence:
             check(not bad.any(), f"{name} is not finite at frame {int(bad.argmax())}")
         check(np.isfinite(self.fps) and self.fps > 0, f"fps is {self.fps}")
         check(self.space in ("head", "offset"), f"unknown space {self.space!r}")
+        check(isinstance(self.person, str), f"the person's name is {self.person!r}")
+        if (sound := self.sound) is not None:
+            # A name alone: what comes from elsewhere must not lead out of its own folder.
+            good = isinstance(sound.file, str) and sound.file == Path(sound.file).name not in ("", "..")
+            check(good and isinstance(sound.sha256, str), f"the sound's file name is {sound.file!r}")
 
     def slice(self, start: float, end: float) -> LandmarkSequence:
         """The frames whose time lies in [start, end) seconds.
@@ -199,8 +213,9 @@ class LandmarkSequence:
                 sound=Sound(**info["sound"]) if info["sound"] else None,
                 source=str(path),
             )
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except _DAMAGED as error:
+            reason = " ".join(str(error).split())
             raise InputError(
-                f"{path}: not a landmark sequence ({type(error).__name__}: {error}); "
+                f"{path}: damaged, or not a landmark sequence ({type(error).__name__}: {reason}); "
                 "make one with `audio-motion predict` or `geneface process`"
             ) from error
