@@ -64,6 +64,12 @@ class Producer:
     """Of the post-net's checkpoint, where one refined the motion."""
 
 
+def identity_of(landmarks: np.ndarray, eye_openness: np.ndarray) -> str:
+    """16 hexadecimal digits that tell one tracked video from all others: of landmarks [T, 68, 3], eyes [T, 2]."""
+    content = (np.asarray(array, "<f4").tobytes() for array in (landmarks, eye_openness))
+    return hashlib.sha256(b"".join(content)).hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class LandmarkSequence:
     """Landmarks over time, without head pose.
@@ -85,6 +91,12 @@ class LandmarkSequence:
     producer: Producer
     space: Space = "head"
     sound: Sound | None = None
+    identity: str | None = None
+    """Which tracked video the landmarks are of (`identity_of`), where they are positions as they were tracked: two that
+    have the same one share one face to a hair. Names say nothing: they come from files' names."""
+    mean: np.ndarray | None = None
+    """float32 [68, 3], or None: the mean face that the motion is about, where its maker knows it and these frames,
+    which may be few or silent, do not tell it. Space "head" only."""
     source: str = field(default="in memory", compare=False)
     """Where it was loaded from, for error messages."""
 
@@ -119,6 +131,10 @@ class LandmarkSequence:
         check(np.isfinite(self.fps) and self.fps > 0, f"fps is {self.fps}")
         check(self.space in ("head", "offset"), f"unknown space {self.space!r}")
         check(isinstance(self.person, str), f"the person's name is {self.person!r}")
+        check(self.identity is None or isinstance(self.identity, str), f"identity is {self.identity!r}")
+        if self.mean is not None:
+            good = self.mean.shape == (68, 3) and self.mean.dtype == np.float32 and np.isfinite(self.mean).all()
+            check(bool(good), "the mean face is not a finite float32 [68, 3]")
         if (sound := self.sound) is not None:
             # A name alone: what comes from elsewhere must not lead out of its own folder.
             good = isinstance(sound.file, str) and sound.file == Path(sound.file).name not in ("", "..")
@@ -174,7 +190,9 @@ class LandmarkSequence:
             "space": self.space,
             "producer": asdict(self.producer),
             "sound": asdict(self.sound) if self.sound else None,
+            "identity": self.identity,
         }
+        known = {} if self.mean is None else {"mean": self.mean}
         with written_whole(Path(path)) as temporary, temporary.open("wb") as file:
             np.savez_compressed(
                 file,
@@ -183,6 +201,7 @@ class LandmarkSequence:
                 eye_openness=self.eye_openness,
                 valid=self.valid,
                 info=np.array(json.dumps(info)),
+                **known,
             )
 
     @staticmethod
@@ -211,6 +230,8 @@ class LandmarkSequence:
                 space=info["space"],
                 producer=Producer(**info["producer"]),
                 sound=Sound(**info["sound"]) if info["sound"] else None,
+                identity=info.get("identity"),
+                mean=arrays.get("mean"),
                 source=str(path),
             )
         except _DAMAGED as error:

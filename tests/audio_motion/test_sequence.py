@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from audio_motion.errors import InputError
-from audio_motion.sequence import LandmarkSequence, Producer, Sound
+from audio_motion.sequence import LandmarkSequence, Producer, Sound, identity_of
 from audio_motion.topology import TEMPLATE
 
 
@@ -51,6 +52,31 @@ def test_damaged_files_are_told_in_one_line(tmp_path: Path) -> None:
             LandmarkSequence.load(path)
 
 
+def test_identity_and_mean_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    plain = sequence()
+    plain.save(path)
+    assert (LandmarkSequence.load(path).identity, LandmarkSequence.load(path).mean) == (None, None)
+    known = replace(plain, identity=identity_of(plain.landmarks, plain.eye_openness), mean=TEMPLATE)
+    known.save(path)
+    loaded = LandmarkSequence.load(path).slice(0.2, 0.8).resample(30.0)
+    assert loaded.identity == known.identity
+    assert loaded.mean is not None
+    np.testing.assert_array_equal(loaded.mean, TEMPLATE)
+    assert known.identity != identity_of(plain.landmarks + 1e-6, plain.eye_openness)
+
+
+def test_files_of_before_identities_load(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    sequence().save(path)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    info = json.loads(str(arrays["info"]))
+    del info["identity"]
+    np.savez(path, **arrays | {"info": np.array(json.dumps(info))})
+    assert LandmarkSequence.load(path).identity is None
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -58,6 +84,7 @@ def test_damaged_files_are_told_in_one_line(tmp_path: Path) -> None:
         lambda info: None,
         lambda info: info | {"person": 3},
         lambda info: info | {"space": None},
+        lambda info: info | {"identity": 7},
         lambda info: info | {"producer": []},
         lambda info: info | {"producer": {"kind": "tracker", "name": "x", "more": 1}},
         lambda info: info | {"sound": "speech.wav"},
