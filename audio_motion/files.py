@@ -1,10 +1,10 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and never over what is read."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,3 +39,29 @@ def written_whole(path: Path) -> Iterator[Path]:
         raise InputError(f"cannot write {path}: {error.strerror}; free some space or choose another folder") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def spare_inputs(output: Path, inputs: Iterable[Path | None]) -> None:
+    """Refuse an output that would be written over or around something read, however either path is spelled.
+
+    Args:
+        output: the file or folder to be written.
+        inputs: files and folders to be read; None where an option was not given.
+
+    Raises:
+        InputError: `output` is one of them, also through links and under another name, or a folder that holds one.
+    """
+    for given in inputs:
+        if given is None:
+            continue
+        if _same(output, given):
+            raise InputError(f"{output}: would replace {given}, which is read; choose another output")
+        if any(_same(output, folder) for path in (given.absolute(), given.resolve()) for folder in path.parents):
+            raise InputError(f"{output}: holds {given}, which is read; choose another folder to write to")
+
+
+def _same(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)
+    except OSError:
+        return False  # one of them does not exist

@@ -13,7 +13,7 @@ from audio_motion.files import written_whole
 from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture_format.layout import Layout
 
-VERSION = 1
+VERSION = 2
 """Raised when a stage's result changes, so that a half-done directory of an older version is not gone on with."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from audio_motion.errors import InputError
-from audio_motion.files import written_whole
+from audio_motion.files import spare_inputs, written_whole
 
 
 @dataclass
@@ -42,6 +42,10 @@ class EvaluateConfig:
         from geneface_ns.nerf.checkpoint import find_run, load_trained
 
         run = find_run(self.load_config)
+        folder = self.output or run / "evaluation"
+        report_file, video = folder / "evaluation.json", folder / "side_by_side.mp4"
+        for output in (report_file, video):
+            spare_inputs(output, (self.load_config, Path(self.generator)))
         import numpy as np
 
         from geneface_ns.evaluation.evaluate import MODES, evaluate
@@ -61,11 +65,10 @@ class EvaluateConfig:
         speech = motion_of_speech(
             capture.folder / "audio.wav", voice, capture, self.seed, self.temperature, start=start
         )
-        folder = self.output or run / "evaluation"
         lpips = make_perceptual()
         modes = evaluate(
             *(ReferenceRenderer(trained.portrait), capture, test, speech, trained.portrait.camera.size, lpips),
-            folder / "side_by_side.mp4",
+            video,
         )
         report = {
             "schema_version": 1,
@@ -76,7 +79,7 @@ class EvaluateConfig:
             "lpips": lpips if isinstance(lpips, str) else "AlexNet",
             "modes": {mode.name: {"what": mode.what, **modes[mode.name]} for mode in MODES},
         }
-        with written_whole(folder / "evaluation.json") as temporary:
+        with written_whole(report_file) as temporary:
             temporary.write_text(json.dumps(report, indent=1) + "\n")
         show(report)
-        print(f"{folder / 'evaluation.json'}, {folder / 'side_by_side.mp4'}")
+        print(f"{report_file}, {video}")

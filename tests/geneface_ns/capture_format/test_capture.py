@@ -1,6 +1,7 @@
 """A capture's description and frames."""
 
 import json
+import math
 from pathlib import Path
 
 import cv2
@@ -37,6 +38,27 @@ def test_description(folder: Path):
         (lambda d: d.update(frames=[]), "no frames"),
         (lambda d: [f.update(split="test") for f in d["frames"]], "no valid training frame"),
         (lambda d: d["frames"].pop(), "landmarks.npz has 11 frames, transforms.json 10"),
+        (lambda d: d.update(person=None), "person is None"),
+        (lambda d: d.update(fps=0), "fps is 0"),
+        (lambda d: d.update(fps=math.nan), "fps is nan"),
+        (lambda d: d.update(fps=math.inf), "fps is inf"),
+        (lambda d: d.update(fps=None), "malformed"),
+        (lambda d: d.update(w=0), "w is 0"),
+        (lambda d: d.update(h=-64), "h is -64"),
+        (lambda d: d.update(w=math.inf), "malformed"),
+        (lambda d: d.update(h=1e12), "h is 1000000000000"),
+        (lambda d: d.update(fl_x=0), "fl_x is 0"),
+        (lambda d: d.update(fl_y=math.nan), "fl_y is nan"),
+        (lambda d: d.update(cx=math.inf), "cx, cy are"),
+        (lambda d: d.update(head_box=[[0, 0, 0], [1, math.nan, 1]]), "head_box holds nothing"),
+        (lambda d: d.update(head_box=[[0, 0, 0], [1, 0, 1]]), "head_box holds nothing"),
+        (lambda d: d.update(frames=5), "malformed"),
+        (lambda d: d.update(frames=[None] * 11), "malformed"),
+        (lambda d: d.update(frames={"a": 1}), "malformed"),
+        (lambda d: d["frames"][3].update(transform_matrix=np.full((4, 4), math.nan).tolist()), "frame 3: transform_"),
+        (lambda d: d["frames"][3].update(transform_matrix=np.zeros((4, 4)).tolist()), "frame 3: transform_matrix"),
+        (lambda d: d["frames"][4].update(body=[[1, 0, math.inf], [0, 1, 0]]), "frame 4: body"),
+        (lambda d: d["frames"][5].update(lips_box=[math.nan] * 4), "frame 5: lips_box"),
     ],
 )
 def test_bad_description_is_told_in_one_line(folder: Path, tmp_path: Path, change, says: str):
@@ -46,6 +68,14 @@ def test_bad_description_is_told_in_one_line(folder: Path, tmp_path: Path, chang
     (tmp_path / "landmarks.npz").write_bytes((folder / "landmarks.npz").read_bytes())
     with pytest.raises(InputError, match=says) as error:
         _ = load_capture(tmp_path).landmarks
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "3", '"transforms"', "", "{", "[" * 100_000, "\xff"])
+def test_another_kind_of_description_is_told_in_one_line(tmp_path: Path, text: str):
+    (tmp_path / "transforms.json").write_text(text, encoding="latin-1")
+    with pytest.raises(InputError, match=r"transforms\.json: (malformed|capture schema)") as error:
+        load_capture(tmp_path)
     assert "\n" not in str(error.value)
 
 
