@@ -76,7 +76,7 @@ class TrainGenerator(_Run):
 
     size: Literal["person", "corpus", "paper"] = "person"
     """person: 0.5 M parameters for minutes of one person; corpus: 1 M for half an hour to hours of many speakers, on
-    two CPU cores; paper: 11 M for hundreds of hours on GPUs."""
+    two CPU cores; paper: GeneFace's own 11 M for hundreds of hours on GPUs, never tried here."""
     expert: Path | None = None
     """Checkpoint of `audio-motion train syncnet`, of the same features: its judgement becomes part of the loss."""
 

@@ -1,7 +1,7 @@
 """The torso field: body and background around the head, as a picture that moves.
 
 Shoulders do not follow the head: the torso is a canonical picture behind the tracked affine motion of the body, refined
-by a small field that sees body motion, head pose and the rendered head (docs/benchmarks.md has what each is worth).
+by a small field that sees body motion, head pose and the rendered head.
 """
 
 from __future__ import annotations

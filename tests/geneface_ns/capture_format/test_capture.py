@@ -12,7 +12,7 @@ from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.nerf.draws import head_pixels
 from geneface_ns.nerf.frames import FrameStore
-from tests.geneface_ns.exact_capture import write_exact_capture
+from geneface_ns.synthetic.exact_capture import write_exact_capture
 
 
 @pytest.fixture(scope="module")

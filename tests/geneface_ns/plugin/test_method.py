@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.geneface_ns.exact_capture import write_exact_capture
+from geneface_ns.synthetic.exact_capture import write_exact_capture
 
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "2"}
