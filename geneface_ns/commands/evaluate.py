@@ -58,8 +58,8 @@ class EvaluateConfig:
         trained = load_trained(self.load_config, self.data, self.device)
         capture = trained.capture
         test = np.flatnonzero(~capture.is_train)
-        if len(test) == 0:
-            raise InputError(f"{capture.folder}: has no test frames; run `geneface process` again")
+        if not capture.valid[test].any():
+            raise InputError(f"{capture.folder}: has no test frames with a face; run `geneface process` again")
         voice = voice_of(capture, self.generator)
         start = float(test[0] / capture.fps)
         speech = motion_of_speech(

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from geneface_ns.nerf.volume import Samples, box_span
 from geneface_ns.scene.grids import to_unit
 
+WIDEST_REACH = 16
+"""Pixels, or blocks of pixels, by which `Occupancy.image_mask` widens what it sees."""
+
 
 class Occupancy(nn.Module):
     """A dense grid over the head's box that says where samples are worth their while.
@@ -37,6 +40,7 @@ class Occupancy(nn.Module):
         self.register_buffer("box", box)
         self.register_buffer("weight", torch.zeros(cells))
         self.register_buffer("occupied", torch.ones(cells, dtype=torch.bool))
+        self._known_centres: tuple[Tensor, int, Tensor] | None = None
 
     def centres(self) -> Tensor:
         """[R, R, R, 3] positions of the cells' centres, indexed z, y, x."""
@@ -90,7 +94,7 @@ class Occupancy(nn.Module):
     def image_mask(
         self, c2w: Tensor, focal: tuple[float, float], centre: tuple[float, float], size: tuple[int, int]
     ) -> Tensor:
-        """Pixels of a pinhole camera whose rays can meet an occupied cell.
+        """Pixels of a pinhole camera whose rays can meet an occupied cell, and some beside them.
 
         Args:
             c2w: [4, 4].
@@ -102,18 +106,29 @@ class Occupancy(nn.Module):
         """
         width, height = size
         half_cell = float((self.box[1] - self.box[0]).norm()) / (2 * self.resolution)
-        local = (self.centres()[self.occupied] - c2w[:3, 3]) @ c2w[:3, :3]
+        local = (self._occupied_centres() - c2w[:3, 3]) @ c2w[:3, :3]
         local = local[local[:, 2] < -half_cell]  # in front of the camera
-        seen = torch.zeros(height, width, dtype=torch.bool, device=c2w.device)
         if len(local) == 0:
-            return seen
+            return torch.zeros(height, width, dtype=torch.bool, device=c2w.device)
         x = local[:, 0] / -local[:, 2] * focal[0] + centre[0]
         y = -local[:, 1] / -local[:, 2] * focal[1] + centre[1]
         # A cell's sphere covers this many pixels around its centre; seen from very near, all.
         reach = int(min(half_cell * max(focal) / float((-local[:, 2]).amin()) + 1, max(size)))
         near = (x > -reach) & (x < width + reach) & (y > -reach) & (y < height + reach)
-        seen[y[near].long().clamp(0, height - 1), x[near].long().clamp(0, width - 1)] = True
-        return F.max_pool2d(seen[None, None].float(), 2 * reach + 1, stride=1, padding=reach)[0, 0] > 0
+        # In blocks of pixels where cells are large in the picture: widening costs its reach.
+        block = -(-reach // WIDEST_REACH)
+        seen = torch.zeros(1, -(-height // block), -(-width // block), device=c2w.device)
+        seen[0, y[near].long().clamp(0, height - 1) // block, x[near].long().clamp(0, width - 1) // block] = 1
+        widened = _widened(seen, -(-reach // block))[0] > 0
+        return widened.repeat_interleave(block, dim=0)[:height].repeat_interleave(block, dim=1)[:, :width]
+
+    def _occupied_centres(self) -> Tensor:
+        """[N, 3] centres of the occupied cells, computed anew when `occupied` has been written or moved."""
+        known = self._known_centres
+        if known is None or known[0] is not self.occupied or known[1] != self.occupied._version:
+            known = (self.occupied, self.occupied._version, self.centres()[self.occupied])
+            self._known_centres = known
+        return known[2]
 
     def sample(
         self,
@@ -150,3 +165,9 @@ class Occupancy(nn.Module):
             occupied |= ray % open_every == 0
         mask = torch.zeros_like(inside).masked_scatter_(inside, occupied)
         return Samples(points[occupied], ray[occupied], distance[occupied], mask, step)
+
+
+def _widened(seen: Tensor, reach: int) -> Tensor:
+    """Maximum over the square of `reach` pixels around each pixel, [1, H, W]: rows first, then columns."""
+    rows = F.max_pool2d(seen, (1, 2 * reach + 1), stride=1, padding=(0, reach))
+    return F.max_pool2d(rows, (2 * reach + 1, 1), stride=1, padding=(reach, 0))

@@ -8,11 +8,12 @@ import torch
 from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.configs.dataparser_configs import AnnotatedDataParserUnion
-from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManager, VanillaDataManagerConfig
+from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManager
 from nerfstudio.data.dataparsers.base_dataparser import DataparserOutputs
 from nerfstudio.data.datasets.base_dataset import InputDataset
 from nerfstudio.data.utils.dataloaders import FixedIndicesEvalDataloader, RandIndicesEvalDataloader
 from nerfstudio.utils.rich_utils import CONSOLE
+from tyro.conf import Suppress
 
 from audio_motion.errors import InputError
 from audio_motion.progress import frame_bar
@@ -20,6 +21,7 @@ from geneface_ns.nerf.draws import DrawConfig, RaySource, draw, ray_source
 from geneface_ns.nerf.frames import FrameStore
 from geneface_ns.nerf.prepared import prepare
 from geneface_ns.plugin.dataparser import GeneFaceDataParserConfig
+from geneface_ns.plugin.options import LeanDataManagerConfig
 
 
 class CaptureDataset(InputDataset):
@@ -31,7 +33,9 @@ class CaptureDataset(InputDataset):
         metadata = dataparser_outputs.metadata
         if "capture" not in metadata:
             raise InputError("geneface trains on captures only; use `ns-train geneface --data CAPTURE_DIRECTORY`")
-        super().__init__(dataparser_outputs, scale_factor)
+        if scale_factor != 1:  # rays are drawn from the capture's own size
+            raise InputError("camera_res_scale_factor is nothing to geneface; use geneface-data --downscale-factor")
+        super().__init__(dataparser_outputs)
         self.frames = metadata["frames"]
         self.store = FrameStore(metadata["capture"], metadata["downscale"])
 
@@ -49,7 +53,7 @@ class CaptureDataset(InputDataset):
 
 
 @dataclass
-class GeneFaceDataManagerConfig(DrawConfig, VanillaDataManagerConfig):
+class GeneFaceDataManagerConfig(DrawConfig, LeanDataManagerConfig):
     """How rays are drawn from a capture."""
 
     _target: type = field(default_factory=lambda: GeneFaceDataManager)
@@ -58,7 +62,7 @@ class GeneFaceDataManagerConfig(DrawConfig, VanillaDataManagerConfig):
     """Specifies the dataparser used to unpack the data."""
     train_num_rays_per_batch: int = 3072
     """Rays per step."""
-    head_steps: int = 1000
+    head_steps: Suppress[int] = 1000
     """Steps of the head stage; set by the trainer."""
 
 

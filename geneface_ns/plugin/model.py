@@ -12,9 +12,10 @@ from nerfstudio.cameras.cameras import Cameras, CameraType
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.data.scene_box import OrientedBox
 from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackAttributes, TrainingCallbackLocation
-from nerfstudio.models.base_model import Model, ModelConfig
+from nerfstudio.models.base_model import Model
 from torch import Tensor
 from torch.nn import Parameter
+from tyro.conf import Suppress
 
 from audio_motion.errors import InputError
 from geneface_ns.nerf import training
@@ -24,18 +25,21 @@ from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.nerf.training import Rays, Rendered, StageConfig
 from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.plugin.datamanager import GeneFaceDataManager
-from geneface_ns.plugin.viewer import CaptureView
+from geneface_ns.plugin.options import LeanModelConfig
+from geneface_ns.plugin.viewer import CaptureView, in_viewer, message_picture
 from geneface_ns.renderers.reference import ReferenceRenderer
 from geneface_ns.scene.camera import Pinhole
 from geneface_ns.scene.compositing import lay_over
 
 
 @dataclass
-class GeneFaceModelConfig(LossConfig, StageConfig, PortraitConfig, ModelConfig):
+class GeneFaceModelConfig(LossConfig, StageConfig, PortraitConfig, LeanModelConfig):
     """Head and torso, and how rays are sampled and losses weighed."""
 
     _target: type = field(default_factory=lambda: GeneFaceModel)
     """target class to instantiate"""
+    head_steps: Suppress[int] = 1000
+    """Steps of the head stage; set by the trainer."""
 
 
 class GeneFaceModel(Model):
@@ -50,9 +54,8 @@ class GeneFaceModel(Model):
         metadata = self.kwargs["metadata"]
         self.portrait = Portrait(metadata["capture"], metadata["downscale"], self.config)
         self.view = CaptureView(self.portrait)
-        self.collider = None
         self.step = 0
-        # Noted apart in each process and joined in `training.prune`: not to be overwritten with the first one's every step.
+        # Noted apart in each process and joined in `training.prune`: not to be overwritten by the first process's.
         self._ddp_params_and_buffers_to_ignore = ["portrait.occupancy.weight", "portrait.occupancy.occupied"]
         self.rank = dist.get_rank() if dist.is_initialized() else 0
 
@@ -126,11 +129,30 @@ class GeneFaceModel(Model):
         truth = Truth(*(batch[name] for name in Truth._fields))
         return training.losses(rendered, truth, self.step, self.config, self.config)
 
-    @torch.no_grad()
     def get_outputs_for_camera(self, camera: Cameras, obb_box: OrientedBox | None = None) -> dict[str, Tensor]:
-        """Any pinhole camera at the time it carries (none: the first frame), with the torso on its plane."""
+        """Any pinhole camera at the time it carries (none: the first frame), with the torso on its plane.
+
+        Raises:
+            InputError: the camera is no pinhole, or the picture is to be cropped. In the viewer it is shown as the
+                picture instead, until the user has chosen otherwise.
+        """
+        try:
+            return self._render(camera, obb_box)
+        except InputError as error:
+            if not in_viewer():
+                raise
+            size = int(camera.width.reshape(-1)[0]), int(camera.height.reshape(-1)[0])
+            rgb = torch.from_numpy(message_picture(str(error), size)).to(self.device)
+            return {"rgb": rgb, "head": rgb, "accumulation": rgb[..., :1], "depth": rgb[..., :1]}
+
+    @torch.no_grad()
+    def _render(self, camera: Cameras, crop: OrientedBox | None) -> dict[str, Tensor]:
         if int(camera.camera_type.reshape(-1)[0]) != CameraType.PERSPECTIVE.value:
             raise InputError("geneface renders perspective cameras only; choose that camera type")
+        if crop is not None:
+            raise InputError(
+                "geneface does not crop; switch the viewport's crop off, or take it out of the camera path"
+            )
         device = self.portrait.device
         times = camera.times if camera.times is not None else torch.zeros(1, 1)
         condition = self.portrait.table(times.reshape(-1)[:1].to(device).float())

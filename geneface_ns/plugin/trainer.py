@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 
 from nerfstudio.engine.trainer import TRAIN_INTERATION_OUTPUT, Trainer, TrainerConfig
 from nerfstudio.utils.rich_utils import CONSOLE
+from tyro.conf import Suppress
 
 from audio_motion.errors import InputError
 from geneface_ns.nerf import checkpoint
 from geneface_ns.nerf.threads import ThreadChoice
 from geneface_ns.nerf.training import stage_span
+from geneface_ns.plugin.dataparser import GeneFaceDataParserConfig
 
 
 @dataclass
@@ -23,6 +25,8 @@ class GeneFaceTrainerConfig(TrainerConfig):
     """target class to instantiate"""
     head_fraction: float = 0.75
     """Part of the iterations that train the head; the rest trains the torso with the head frozen."""
+    prompt: Suppress[str | None] = None
+    relative_model_dir: Suppress[Path] = Path(checkpoint.FOLDER)
 
     def __post_init__(self) -> None:
         head_steps = round(self.max_num_iterations * self.head_fraction)
@@ -35,11 +39,14 @@ class GeneFaceTrainerConfig(TrainerConfig):
             )
 
     def save_config(self) -> None:
-        """Write config.yml. This is the first thing that ns-train writes, so a run that is finished ends here.
+        """Write config.yml. This is the first thing that ns-train writes, so a run that cannot be, or is finished,
+        ends here.
 
         Raises:
+            InputError: the capture or the checkpoint to go on from cannot be used.
             SystemExit: the run to go on with has all its steps; nothing is touched.
         """
+        self._check_capture()
         found = self.resumed_from()
         if found is not None and found[1] + 1 >= self.max_num_iterations:
             CONSOLE.print(
@@ -48,6 +55,13 @@ class GeneFaceTrainerConfig(TrainerConfig):
             )
             raise SystemExit(0)
         super().save_config()
+
+    def _check_capture(self) -> None:
+        datamanager = self.pipeline.datamanager
+        dataparser = datamanager.dataparser  # type: ignore[attr-defined]
+        if not isinstance(dataparser, GeneFaceDataParserConfig):
+            raise InputError("geneface trains on captures only; use `ns-train geneface --data CAPTURE_DIRECTORY`")
+        replace(dataparser, data=datamanager.data or dataparser.data).load()
 
     def resumed_from(self) -> tuple[Path, int] | None:
         """The checkpoint that this run goes on from, and its step; None for a new run.

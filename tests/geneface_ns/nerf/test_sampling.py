@@ -1,10 +1,14 @@
 """Rays, occupancy and volume rendering, against numbers by hand."""
 
 import math
+from time import process_time
 
+import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from geneface_ns.nerf.occupancy import Occupancy
+from geneface_ns.nerf.occupancy import WIDEST_REACH, Occupancy
 from geneface_ns.nerf.volume import accumulate, box_span, distortion, render_weights
 from geneface_ns.scene.camera import pinhole_directions
 
@@ -78,6 +82,67 @@ def test_prune_drops_what_weighs_nothing_and_keeps_a_margin():
     assert int(grid.occupied.sum()) == 27
     grid.prune(threshold=0.3, decay=0.5)  # the weight has decayed to 0.25
     assert not grid.occupied.any()
+
+
+def widened_all_at_once(grid: Occupancy, distance: float, focal: float, size: tuple[int, int]) -> tuple[Tensor, int]:
+    """`image_mask` written plainly, one square maximum over the picture; and its reach in pixels."""
+    width, height = size
+    half_cell = float((grid.box[1] - grid.box[0]).norm()) / (2 * grid.resolution)
+    local = (grid.centres()[grid.occupied] - camera(distance)[:3, 3]) @ camera(distance)[:3, :3]
+    local = local[local[:, 2] < -half_cell]
+    x = local[:, 0] / -local[:, 2] * focal + width / 2
+    y = -local[:, 1] / -local[:, 2] * focal + height / 2
+    reach = int(min(half_cell * focal / float((-local[:, 2]).amin()) + 1, max(size)))
+    near = (x > -reach) & (x < width + reach) & (y > -reach) & (y < height + reach)
+    seen = torch.zeros(height, width)
+    seen[y[near].long().clamp(0, height - 1), x[near].long().clamp(0, width - 1)] = 1
+    return F.max_pool2d(seen[None, None], 2 * reach + 1, stride=1, padding=reach)[0, 0] > 0, reach
+
+
+def some_cells() -> Occupancy:
+    grid = Occupancy(BOX, 16, 0.1)
+    grid.occupied.copy_(torch.rand(16, 16, 16, generator=torch.Generator().manual_seed(3)) > 0.997)
+    return grid
+
+
+@pytest.mark.parametrize(("distance", "size"), [(6.0, (40, 40)), (6.0, (97, 51)), (3.0, (64, 80))])
+def test_image_mask_is_the_square_maximum_where_cells_are_small(distance: float, size: tuple[int, int]):
+    grid = some_cells()
+    expected, reach = widened_all_at_once(grid, distance, 100.0, size)
+    assert reach <= WIDEST_REACH
+    assert 0 < expected.float().mean() < 1
+    mask = grid.image_mask(camera(distance), (100.0, 100.0), (size[0] / 2, size[1] / 2), size)
+    torch.testing.assert_close(mask, expected)
+
+
+@pytest.mark.parametrize("size", [(300, 300), (301, 173)])
+def test_image_mask_is_little_more_where_cells_are_large(size: tuple[int, int]):
+    grid = some_cells()
+    expected, reach = widened_all_at_once(grid, 3.0, 750.0, size)
+    assert WIDEST_REACH < reach < 100
+    mask = grid.image_mask(camera(3.0), (750.0, 750.0), (size[0] / 2, size[1] / 2), size)
+    assert mask.shape == expected.shape
+    assert not (expected & ~mask).any()
+    assert mask.float().mean() < 1.2 * expected.float().mean() < 1.1
+
+
+def test_image_mask_of_a_face_that_fills_the_picture_is_quick():
+    grid = some_cells()
+    begin = process_time()
+    assert grid.image_mask(camera(1.2), (600.0, 600.0), (128.0, 128.0), (256, 256)).any()
+    assert process_time() - begin < 0.5  # one square maximum: some seconds
+
+
+def test_image_mask_follows_the_occupancy():
+    grid, view = some_cells(), (camera(6.0), (100.0, 100.0), (20.0, 20.0), (40, 40))
+    before = grid.image_mask(*view)
+    assert before.any()
+    state = {name: value.clone() for name, value in grid.state_dict().items()}
+    grid.prune(threshold=1.0, decay=1.0)
+    assert not grid.image_mask(*view).any()
+    grid.load_state_dict(state)
+    torch.testing.assert_close(grid.image_mask(*view), before)
+    assert grid.double().image_mask(*(view[0].double(), *view[1:])).any()
 
 
 def test_image_mask_covers_every_ray_that_meets_a_cell():
