@@ -1,33 +1,41 @@
-"""Writing files whole or not at all, and never over what is read."""
+"""Writing files whole or not at all, never over what is read, and in folders that one process at a time writes."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from audio_motion.errors import InputError
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, beside: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block ends well, delete it otherwise.
 
-    The temporary file keeps `path`'s suffix, which is what encoders choose their container by.
+    The temporary file keeps `path`'s suffix, which is what encoders choose their container by. One that a killed
+    process left is removed by the next that writes `path`.
+
+    Args:
+        path: the file to write.
+        beside: another place for the temporary file, on the same disk.
 
     Raises:
         InputError: the folder cannot be made or written to.
     """
     path = Path(path)
+    beside = path if beside is None else beside
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        for folder in (path.parent, beside.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        _remove_left_over(beside)
+        handle, temporary = _open_temporary(beside)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}; choose a folder you may write to") from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
         # mkstemp makes files private; what we write is the user's and follows their umask.
@@ -39,6 +47,80 @@ def written_whole(path: Path) -> Iterator[Path]:
         raise InputError(f"cannot write {path}: {error.strerror}; free some space or choose another folder") from error
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _open_temporary(path: Path) -> tuple[int, Path]:
+    """A new file beside `path` and its handle, locked until that is closed, which a kill does too."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        _lock(handle)
+        if Path(name).exists():  # not taken for a left-over before it was locked
+            return handle, Path(name)
+        os.close(handle)
+
+
+def _remove_left_over(path: Path) -> None:
+    """Remove what killed processes left of `path`: temporary files that nobody has locked."""
+    name = re.compile(re.escape(f".{path.stem}-") + r"\w{8}" + re.escape(path.suffix))
+    for found in [entry.path for entry in os.scandir(path.parent) if name.fullmatch(entry.name)]:
+        with suppress(OSError), open(found, "rb") as file:  # gone meanwhile, or another user's
+            if _lock(file.fileno()):
+                os.unlink(found)
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open file or folder; False where another process has. A disk without locks locks nothing."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def held_alone(folder: Path, what: str) -> Iterator[None]:
+    """Hold a folder as its only writer; it is made where it is not there, and removed at the end if nothing is in it.
+
+    Args:
+        folder: to hold.
+        what: works in it, for the message, as in "geneface process".
+
+    Raises:
+        InputError: another process holds it, or it cannot be made.
+    """
+    folder = Path(folder)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        handle = _hold(folder)
+    except BlockingIOError as error:
+        raise InputError(f"{folder}: another {what} is writing there; wait for it to end, or stop it") from error
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}; choose a folder you may write to") from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # not empty
+            for path in made:
+                path.rmdir()
+        os.close(handle)
+
+
+def _hold(folder: Path) -> int:
+    """A handle of the folder, locked until it is closed. Raises BlockingIOError where another process has it."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise
+        except OSError:
+            return handle  # a disk without locks
+        if folder.exists() and os.path.samestat(os.fstat(handle), folder.stat()):
+            return handle
+        os.close(handle)  # removed by its last holder before we had it
 
 
 def spare_inputs(output: Path, inputs: Iterable[Path | None]) -> None:

@@ -45,12 +45,18 @@ def small_size(width: int, height: int) -> tuple[int, int]:
 
 
 def extract(
-    source: Source, crop: Crop, layout: Layout, detector: Any, advance: Callable[[], None], count: int | None = None
+    source: Source,
+    crop: Crop,
+    layout: Layout,
+    make_detector: Callable[[], Any],
+    advance: Callable[[], None],
+    count: int | None = None,
 ) -> int:
     """Write images, mattes and findings; chunks that an earlier run finished are passed over.
 
     Args:
-        detector: one of `audio_motion.tracking` (called in one thread, frame after frame).
+        make_detector: makes one of `audio_motion.tracking` (called in one thread, frame after frame). It follows a face
+            from frame to frame, so each chunk has its own: what is found does not depend on where a run was stopped.
         count: take this many frames at most.
 
     Returns:
@@ -100,10 +106,12 @@ def extract(
                 if total % CHUNK == 0:
                     first = total
                 continue
+            if frame == start:
+                detector = make_detector()
             picture = crop.apply(rgb)
             waiting.append(
                 (
-                    detecting.submit(lambda p: main_face(detector(p)), picture),
+                    detecting.submit(lambda p, find: main_face(find(p)), picture, detector),
                     segmenting.submit(matte, picture, frame),
                     writing.submit(image, picture, frame),
                 )

@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 
 from audio_motion.errors import InputError
-from audio_motion.files import spare_inputs
+from audio_motion.files import held_alone, spare_inputs
 from audio_motion.progress import frame_bar
 from audio_motion.sequence import Sound, identity_of
 from audio_motion.topology import mouth_opening
@@ -23,7 +23,7 @@ from geneface_ns.capture.extract import extract
 from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture.scan import scan
 from geneface_ns.capture.sound import estimate_offset, load_sound, write_wav
-from geneface_ns.capture.source import open_source
+from geneface_ns.capture.source import Source, open_source
 from geneface_ns.capture.state import State, open_state
 from geneface_ns.capture_format.layout import Layout
 
@@ -31,20 +31,26 @@ from geneface_ns.capture_format.layout import Layout
 def process(config: CaptureOptions, console: Console | None = None) -> None:
     """Write the capture directory `config.output` (docs/conventions.md), going on where an earlier run was stopped.
 
-    `transforms.json` is written last: a directory without it is not yet a capture.
+    `transforms.json` appears last of all: a directory without it is not yet a capture, one with it is finished.
 
     Raises:
-        InputError: the video, its sound or the target cannot be used.
+        InputError: the video, its sound or the target cannot be used, or another process is writing there.
     """
     console = console or Console(stderr=True)
     layout = Layout(config.output)
     spare_inputs(layout.root, (config.video,))
     source = open_source(config)
-    state = open_state(config, layout)
     check_writable(layout.root)
-    if state.done("finish"):
-        console.print(f"{layout.root} is finished; nothing to do")
-        return
+    with held_alone(layout.root, "geneface process"):
+        state = open_state(config, layout)
+        if state.done("finish"):
+            _publish(layout)
+            console.print(f"{layout.root} is finished; nothing to do")
+            return
+        _process(config, console, layout, source, state)
+
+
+def _process(config: CaptureOptions, console: Console, layout: Layout, source: Source, state: State) -> None:
     run = _Run(config, layout, state, console)
     if not state.done("sound"):  # nothing is written before the video is known to be usable
         with frame_bar(console, "look for faces", source.count) as advance:
@@ -52,7 +58,7 @@ def process(config: CaptureOptions, console: Console | None = None) -> None:
         crop = choose_crop(seen.boxes, *seen.size, config.size)
         length = seen.frames / source.fps
         sound, rate = load_sound(config.video, config.start, length, config.sound_delay)
-        _make(layout.root)
+        state.save()  # first of all: it says whose the other files are
         write_wav(layout.audio, sound, rate)
         run.timed("sound", lambda: {"frames": seen.frames, "crop": asdict(crop), "source_size": list(seen.size)})
     known = state.stages["sound"]
@@ -62,7 +68,7 @@ def process(config: CaptureOptions, console: Console | None = None) -> None:
     def extracting(advance: Callable[[], None]) -> None:
         from audio_motion.tracking import make_detector
 
-        extract(source, crop, layout, make_detector(config.detector), advance, count)
+        extract(source, crop, layout, lambda: make_detector(config.detector), advance, count)
 
     run.stage("extract", "read, detect, segment", count, extracting)
     run.stage("track", "track the head", None, lambda _: _track(layout, size, source.fps, config))
@@ -76,9 +82,7 @@ def process(config: CaptureOptions, console: Console | None = None) -> None:
     run.stage("background", "background", None, lambda _: {"never_seen": stages.clean_background(layout, count)})
     run.stage("torso", "torso layer", count, lambda advance: stages.torso_layers(layout, points, size, advance))
     run.stage("finish", "report", None, lambda _: _finish(config, layout, state, tracked, source.fps, size))
-    for path in layout.work.iterdir():
-        if path != layout.state:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _publish(layout)
     run.summary(count)
 
 
@@ -113,6 +117,8 @@ class _Run:
 
 def check_writable(root: Path) -> None:
     """Raises InputError unless `root`, or the nearest folder above it that exists, can be written to."""
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root}: is a file; choose a folder to write the capture to")
     nearest = root.absolute()
     while not nearest.exists():
         nearest = nearest.parent
@@ -120,11 +126,13 @@ def check_writable(root: Path) -> None:
         raise InputError(f"cannot write {root}: {nearest} does not allow it; choose a folder you may write to")
 
 
-def _make(root: Path) -> None:
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {root}: {error.strerror}; choose a folder you may write to") from error
+def _publish(layout: Layout) -> None:
+    """Remove what only processing needed, then let transforms.json appear."""
+    for path in layout.work.iterdir():
+        if path not in (layout.state, layout.pending):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if layout.pending.exists():
+        layout.pending.replace(layout.transforms)
 
 
 def _track(layout: Layout, size: tuple[int, int], fps: float, config: CaptureOptions) -> None:
@@ -175,7 +183,7 @@ def _finish(
     report_picture.draw(layout, contents, tracked, motion["affine"], fps, sound, rate)
     camera = (tracked.fl, tracked.cx, tracked.cy)
     transforms.write(
-        layout.transforms,
+        layout.pending,
         transforms.build(
             person,
             fps,

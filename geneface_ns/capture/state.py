@@ -61,11 +61,9 @@ def open_state(config: CaptureOptions, layout: Layout) -> State:
         InputError: the directory holds a capture of another video or of other options, or something else.
     """
     key = source_key(config)
-    if layout.root.exists() and not layout.root.is_dir():
-        raise InputError(f"{layout.root}: is a file; choose a folder to write the capture to")
-    if not layout.root.exists() or not any(layout.root.iterdir()):
-        return State(layout, key)
     known = _read(layout.state)
+    if known is None and not _holds_anything(layout):
+        return State(layout, key)
     if known is not None and known["key"] == key:
         return State(layout, key, known["stages"])
     if known is None and not layout.transforms.exists():
@@ -78,6 +76,11 @@ def open_state(config: CaptureOptions, layout: Layout) -> State:
         raise InputError(f"{layout.root}: holds {what}; choose another folder, or replace it with --overwrite")
     clear(layout)
     return State(layout, key)
+
+
+def _holds_anything(layout: Layout) -> bool:
+    """Whether the directory holds more than what a run leaves that was killed before it had said whose it is."""
+    return layout.root.exists() and any(path != layout.work for path in layout.root.iterdir())
 
 
 def clear(layout: Layout) -> None:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
-from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import Capture
 
 
 def fingerprint(capture: Capture) -> str:
-    """SHA-256 over the capture's description and its landmarks: 64 hexadecimal digits.
+    """SHA-256 over the capture's camera, poses, split, boxes and landmarks: 64 hexadecimal digits.
 
-    A copy of the capture in another folder has the same one; the same video processed with other options has another.
+    A copy in another folder, under another person's name or with another sound has the same one. The same video
+    processed with options that move anything in the picture has another.
 
     Raises:
-        InputError: its files cannot be read.
+        InputError: the landmarks cannot be read.
     """
-    digest = hashlib.sha256()
-    try:
-        digest.update(capture.layout.transforms.read_bytes())
-    except OSError as error:
-        raise InputError(f"{capture.layout.transforms}: {error.strerror}; run `geneface process` again") from error
-    for array in (capture.landmarks.landmarks, capture.landmarks.eye_openness):
+    scalars = [capture.fps, capture.width, capture.height, *capture.focal, *capture.centre]
+    digest = hashlib.sha256(json.dumps(scalars).encode())
+    tracked = capture.landmarks
+    per_frame = (capture.c2w, capture.body, capture.lips_box, capture.is_train, capture.valid)
+    for array in (capture.head_box, *per_frame, tracked.landmarks, tracked.eye_openness):
         digest.update(array.tobytes())
     return digest.hexdigest()

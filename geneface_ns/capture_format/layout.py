@@ -51,6 +51,11 @@ class Layout:
         return self.work / "state.json"
 
     @property
+    def pending(self) -> Path:
+        """transforms.json until everything else is done."""
+        return self.work / "transforms.json"
+
+    @property
     def owned(self) -> tuple[Path, ...]:
         """Everything that processing writes, and what was made of it."""
         folders = tuple(self.root / name for name in ("images", "masks", "torso"))

@@ -87,17 +87,15 @@ def make_speech(path: Path) -> None:
 
 
 def train(capture: Path, output: Path) -> None:
-    """Train with nerfstudio's own command; an interrupted training goes on from its last checkpoint."""
+    """Train with nerfstudio's own command; the run keeps its name, so an interrupted one goes on where it was."""
     import torch
 
-    checkpoints = output / RUN / "nerfstudio_models"
-    resume = ("--load-dir", checkpoints) if any(checkpoints.glob("step-*.ckpt")) else ()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     run(
         Path(sys.executable).with_name("ns-train"),
         *("geneface", "--data", capture, "--output-dir", output),
         *("--experiment-name", "demo", "--timestamp", "run", "--vis", "tensorboard"),
-        *("--machine.device-type", device, "--max-num-iterations", ITERATIONS, *resume),
+        *("--machine.device-type", device, "--max-num-iterations", ITERATIONS),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from audio_motion.errors import InputError
 from audio_motion.files import spare_inputs, written_whole
+from geneface_ns.commands.memory import explains_out_of_memory
 
 
 @dataclass
@@ -33,6 +34,7 @@ class EvaluateConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """What renders; auto is CUDA where there is one."""
 
+    @explains_out_of_memory()
     def main(self) -> None:
         """Evaluate, print the table, write the files.
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from audio_motion.errors import InputError
 from audio_motion.sequence import LandmarkSequence, Sound
+from geneface_ns.commands.memory import explains_out_of_memory
 
 LARGEST_DIFFERENCE = 0.2
 """Seconds by which sound and motion given together may differ in length."""
@@ -72,6 +73,7 @@ class RenderConfig:
             )
         self._render(sequence, sound, duration)
 
+    @explains_out_of_memory()
     def _render(self, sequence: LandmarkSequence | None, sound: Path | None, duration: float | None) -> None:
         from audio_motion.progress import shown
         from geneface_ns.motion.sequence import motion_of_sequence

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import torch
 
 from audio_motion.errors import InputError
+from audio_motion.files import written_whole
 from geneface_ns.capture_format.capture import Capture, load_capture
 from geneface_ns.capture_format.fingerprint import fingerprint
 from geneface_ns.nerf.head import HeadFieldConfig
@@ -22,7 +22,7 @@ from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.scene.torso import TorsoFieldConfig
 
 METHOD = "geneface"
-FORMAT = 2
+FORMAT = 3
 """Raised when the tensors or their meaning change."""
 FOLDER = "nerfstudio_models"
 """nerfstudio's folder of checkpoints inside a run."""
@@ -71,24 +71,32 @@ class Trained:
 
 
 def write(path: Path, contents: dict[str, Any]) -> None:
-    """Write a checkpoint beside its folder and rename it into place: a kill in the middle leaves the older ones alone.
+    """Write a checkpoint whole or not at all: a kill in the middle leaves the older ones as they were.
 
-    nerfstudio reads the step out of every name in the folder, so nothing half-written may lie there.
+    Raises:
+        InputError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.parent.glob(".step-*.partial"):  # of a run that was killed while it saved
-        left.unlink(missing_ok=True)
-    temporary = path.parent.parent / f".{path.stem}.{os.getpid()}.partial"
-    try:
-        torch.save(contents, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # nerfstudio reads a step out of every name in the folder, so nothing half-written may lie in it, but above it.
+    with written_whole(path, beside=path.parent.parent / "checkpoint.partial") as temporary:
+        try:
+            torch.save(contents, temporary)
+        except RuntimeError as error:  # what torch makes of a full disk
+            raise InputError(f"cannot write {path} ({first_line(error)}); free some space and resume") from error
 
 
-def checkpoints(run: Path) -> list[Path]:
-    """A run's checkpoints, newest first."""
-    return sorted((run / FOLDER).glob("step-*.ckpt"), reverse=True)
+def step_of(path: Path) -> int:
+    """The step that a checkpoint's name tells, or its contents where it has been given another name.
+
+    Raises:
+        InputError: neither does.
+    """
+    name = re.fullmatch(r"step-(\d+)", path.stem)
+    return int(name[1]) if name else int(read(path)["step"])
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, which is `run / FOLDER` for a run; newest first."""
+    return sorted(Path(folder).glob("step-*[0-9].ckpt"), key=step_of, reverse=True)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -100,8 +108,7 @@ def read(path: Path) -> dict[str, Any]:
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: damaged checkpoint ({reason}); copy it again, or train again") from error
+        raise InputError(f"{path}: damaged checkpoint ({first_line(error)}); copy it again, or remove it") from error
     if not isinstance(contents, dict) or "pipeline" not in contents:
         raise InputError(f"{path}: not a checkpoint of `ns-train {METHOD}`; give one")
     about = contents.get(METHOD)
@@ -112,27 +119,28 @@ def read(path: Path) -> dict[str, Any]:
     return contents
 
 
-def newest(run: Path) -> tuple[Path, dict[str, Any]]:
-    """A run's newest checkpoint that can be read, and its contents; says so if a newer one is damaged.
+def newest(paths: Iterable[Path]) -> tuple[Path, dict[str, Any]]:
+    """The furthest trained of some checkpoints that can be read, and its contents; says so if a further one cannot.
 
     Raises:
-        InputError: there is none.
+        InputError: none can; the message is the furthest one's.
     """
-    paths = checkpoints(run)
-    if not paths:
-        raise InputError(f"{run / FOLDER}: holds no checkpoint; train until the first one is saved")
-    for path, is_last in zip(paths, _flags(len(paths)), strict=True):
+    reasons: list[InputError] = []
+    for path in sorted(paths, key=step_of, reverse=True):
         try:
-            return path, read(path)
+            found = path, read(path)
         except InputError as error:
-            if is_last:
-                raise
-            _log.warning("%s; going on with the one before it", error)
-    raise AssertionError("unreachable")
+            reasons.append(error)
+            continue
+        for reason in reasons:
+            _log.warning("%s; using %s", reason, path.name)
+        return found
+    raise reasons[0]
 
 
-def _flags(count: int) -> Iterator[bool]:
-    yield from (index == count - 1 for index in range(count))
+def first_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def find_run(path: Path) -> Path:
@@ -155,18 +163,23 @@ def find_run(path: Path) -> Path:
         if method[1] != METHOD:
             raise InputError(f"{path}: is of method {method[1]!r}; give one that `ns-train {METHOD}` wrote")
         run = path.parent
-    if not checkpoints(run):
+    if not checkpoints(run / FOLDER):
         raise InputError(f"{run / FOLDER}: holds no checkpoint; train until the first one is saved")
     return run
 
 
-def check_capture(about: About, capture: Capture, where: object) -> None:
+def check_capture(trained_on: str, capture: Capture, where: object) -> None:
     """Refuse a capture that a checkpoint was not trained on.
+
+    Args:
+        trained_on: the fingerprint of the capture that it was.
+        capture: what lies there now.
+        where: the checkpoint, for the message.
 
     Raises:
         InputError: its fingerprint differs.
     """
-    if fingerprint(capture) != about.fingerprint:
+    if fingerprint(capture) != trained_on:
         raise InputError(
             f"{where} was trained on another capture than {capture.folder} holds now (processed again since, or of "
             "another video); give the one it was trained on with --data, or train again"
@@ -186,13 +199,13 @@ def load_trained(path: Path, data: Path | None = None, device: str = "auto") -> 
             cannot hold it.
     """
     run = find_run(path)
-    checkpoint, contents = newest(run)
+    checkpoint, contents = newest(checkpoints(run / FOLDER))
     about = About(**contents[METHOD])
     folder = Path(data) if data is not None else Path(about.capture)
     if data is None and not folder.exists():
         raise InputError(f"{folder}: the capture that {run} was trained on is gone; say where it is with --data")
     capture = load_capture(folder)
-    check_capture(about, capture, checkpoint)
+    check_capture(about.fingerprint, capture, checkpoint)
     portrait = Portrait(capture, about.downscale, about.portrait_config)
     tensors = {k[len(PREFIX) :]: v for k, v in contents["pipeline"].items() if k.startswith(PREFIX)}
     portrait.load_state_dict(tensors)

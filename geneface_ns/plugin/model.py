@@ -18,8 +18,9 @@ from torch.nn import Parameter
 from tyro.conf import Suppress
 
 from audio_motion.errors import InputError
+from geneface_ns.capture_format.fingerprint import fingerprint
 from geneface_ns.nerf import training
-from geneface_ns.nerf.checkpoint import FORMAT
+from geneface_ns.nerf.checkpoint import FORMAT, check_capture
 from geneface_ns.nerf.losses import LossConfig, Truth, psnr
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.nerf.training import Rays, Rendered, StageConfig
@@ -47,11 +48,15 @@ class GeneFaceModel(Model):
 
     config: GeneFaceModelConfig
     format_version: Tensor
+    fingerprint: Tensor
+    """uint8 [32] of the capture. A buffer, because nerfstudio's own commands hand on nothing but tensors."""
 
     def populate_modules(self) -> None:
         super().populate_modules()
         self.register_buffer("format_version", torch.tensor(FORMAT))
         metadata = self.kwargs["metadata"]
+        digest = bytes.fromhex(fingerprint(metadata["capture"]))
+        self.register_buffer("fingerprint", torch.tensor(list(digest), dtype=torch.uint8))
         self.portrait = Portrait(metadata["capture"], metadata["downscale"], self.config)
         self.view = CaptureView(self.portrait)
         self.step = 0
@@ -66,20 +71,22 @@ class GeneFaceModel(Model):
         """Load a checkpoint whole: nerfstudio retries a failed load with strict=False and goes on with what matched.
 
         Raises:
-            InputError: the checkpoint is of another method, format or size.
+            InputError: the checkpoint is of another method, format, capture or size.
         """
         version = state_dict.get("format_version")
         if version is None:
             raise InputError("the checkpoint is of another method than geneface; check --load-config or --load-dir")
         if int(version) != FORMAT:
             raise InputError(f"checkpoint format {int(version)}, this program reads {FORMAT}; train again")
+        trained_on = bytes(state_dict["fingerprint"].tolist()).hex()
+        check_capture(trained_on, self.kwargs["metadata"]["capture"], "the checkpoint")
         own = {name: tensor.shape for name, tensor in self.state_dict().items()}
         given = {name: tensor.shape for name, tensor in state_dict.items()}
         differing = sorted(name for name in {*own, *given} if own.get(name) != given.get(name))
         if differing:
             raise InputError(
-                f"the checkpoint does not fit this capture or model size ({differing[0]} differs); "
-                "use the capture and options it was trained with"
+                f"the checkpoint does not fit this model size or --downscale-factor ({differing[0]} differs); "
+                "use the options it was trained with"
             )
         return super().load_state_dict(state_dict, strict=True, assign=assign)
 

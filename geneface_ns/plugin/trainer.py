@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 
+import yaml
 from nerfstudio.engine.trainer import TRAIN_INTERATION_OUTPUT, Trainer, TrainerConfig
 from nerfstudio.utils.rich_utils import CONSOLE
 from tyro.conf import Suppress
 
 from audio_motion.errors import InputError
+from audio_motion.files import held_alone, written_whole
 from geneface_ns.nerf import checkpoint
 from geneface_ns.nerf.threads import ThreadChoice
 from geneface_ns.nerf.training import stage_span
@@ -39,22 +42,23 @@ class GeneFaceTrainerConfig(TrainerConfig):
             )
 
     def save_config(self) -> None:
-        """Write config.yml. This is the first thing that ns-train writes, so a run that cannot be, or is finished,
-        ends here.
+        """Look at the run to go on with. ns-train calls this before anything is made or written, and config.yml waits
+        until the checkpoint is found to fit (`write_config`), so that a refused run changes nothing.
 
         Raises:
-            InputError: the capture or the checkpoint to go on from cannot be used.
-            SystemExit: the run to go on with has all its steps; nothing is touched.
+            InputError: the capture, or the checkpoint that is asked for, cannot be used.
+            SystemExit: the run has all its steps; nothing is touched.
         """
         self._check_capture()
+        self._make_paths_absolute()
         found = self.resumed_from()
-        if found is not None and found[1] + 1 >= self.max_num_iterations:
+        if found is not None and checkpoint.step_of(found) + 1 >= self.max_num_iterations:
             CONSOLE.print(
-                f"{found[0].parent.parent} is finished: all {found[1] + 1} steps are done. "
-                "Ask for more with --max-num-iterations."
+                f"{found.parent.parent} is finished: all {checkpoint.step_of(found) + 1} steps are done. "
+                "Ask for more with --max-num-iterations.",
+                soft_wrap=True,
             )
             raise SystemExit(0)
-        super().save_config()
 
     def _check_capture(self) -> None:
         datamanager = self.pipeline.datamanager
@@ -63,24 +67,55 @@ class GeneFaceTrainerConfig(TrainerConfig):
             raise InputError("geneface trains on captures only; use `ns-train geneface --data CAPTURE_DIRECTORY`")
         replace(dataparser, data=datamanager.data or dataparser.data).load()
 
-    def resumed_from(self) -> tuple[Path, int] | None:
-        """The checkpoint that this run goes on from, and its step; None for a new run.
+    def _make_paths_absolute(self) -> None:
+        """So that nerfstudio's commands find the run's folder and its capture from any current folder."""
+        self.output_dir = self.output_dir.resolve()
+        manager = self.pipeline.datamanager
+        for config in (self, manager, manager.dataparser):  # type: ignore[attr-defined]
+            if config.data is not None:
+                config.data = Path(config.data).resolve()
+
+    def write_config(self) -> None:
+        """Write config.yml. The run stands for itself there: how it was begun would send nerfstudio's commands, and a
+        second --load-config, back to an earlier checkpoint.
 
         Raises:
-            InputError: it is not there, or no checkpoint in --load-dir can be read.
+            InputError: it cannot be written.
         """
-        if self.load_checkpoint is not None:
-            path = Path(self.load_checkpoint)
-        elif self.load_dir is None:
+        config = copy.copy(self)
+        config.load_dir = config.load_step = config.load_checkpoint = config.load_config = None
+        with written_whole(self.get_base_dir() / "config.yml") as temporary:
+            temporary.write_text(yaml.dump(config), "utf8")
+
+    def resumed_from(self) -> Path | None:
+        """The checkpoint that this run goes on from: the furthest that can be read of those in its own folder and
+        those it was told to load; None for a new run.
+
+        Raises:
+            InputError: what it was told to load is not there, or nothing can be read.
+        """
+        own = checkpoint.checkpoints(self.get_checkpoint_dir())
+        told = self._told_to_load()
+        if not own and not told:
             return None
+        path, _ = checkpoint.newest([*own, *told])
+        if told and path.resolve() not in [other.resolve() for other in told]:
+            CONSOLE.print(f"Going on from {path}: the run itself is further than what it was told to load.")
+        return path
+
+    def _told_to_load(self) -> list[Path]:
+        if self.load_checkpoint is not None:
+            paths = [Path(self.load_checkpoint)]
+        elif self.load_dir is None:
+            return []
         elif self.load_step is not None:
-            path = Path(self.load_dir) / f"step-{self.load_step:09d}.ckpt"
+            paths = [Path(self.load_dir) / f"step-{self.load_step:09d}.ckpt"]
         else:
-            path, contents = checkpoint.newest(Path(self.load_dir).resolve().parent)
-            return path, int(contents["step"])
-        if not path.is_file():
-            raise InputError(f"{path}: no such checkpoint; look into its folder for those there are")
-        return path, int(checkpoint.read(path)["step"])
+            paths = checkpoint.checkpoints(Path(self.load_dir))
+        for path in paths or [Path(self.load_dir or ".", "step-*.ckpt")]:
+            if not path.is_file():
+                raise InputError(f"{path}: no such checkpoint; give a run's {checkpoint.FOLDER} with --load-dir")
+        return paths
 
 
 class GeneFaceTrainer(Trainer):
@@ -93,18 +128,16 @@ class GeneFaceTrainer(Trainer):
         super().__init__(config, local_rank, world_size)
         self._threads = ThreadChoice()
 
+    def setup(self, *args, **kwargs) -> None:
+        super().setup(*args, **kwargs)
+        if self.local_rank == 0:
+            self.config.write_config()
+
     def _load_checkpoint(self) -> None:
         found = self.config.resumed_from()
         if found is not None:
-            path, _ = found
-            about = checkpoint.About(**checkpoint.read(path)[checkpoint.METHOD])
-            checkpoint.check_capture(about, self._metadata["capture"], path)
-            self.config.load_dir, self.config.load_checkpoint = None, path
+            self.config.load_dir, self.config.load_checkpoint = None, found
         super()._load_checkpoint()
-
-    @property
-    def _metadata(self) -> dict:
-        return self.pipeline.datamanager.train_dataset.metadata  # type: ignore[union-attr]
 
     def train_iteration(self, step: int) -> TRAIN_INTERATION_OUTPUT:
         begin = perf_counter()
@@ -117,7 +150,11 @@ class GeneFaceTrainer(Trainer):
         whole = self.config.max_num_iterations
         self.config.max_num_iterations = whole - self._start_step
         try:
-            super().train()
+            if self.local_rank != 0:
+                super().train()
+                return
+            with held_alone(self.base_dir, "ns-train"):
+                super().train()
         finally:
             self.config.max_num_iterations = whole
 
@@ -126,9 +163,10 @@ class GeneFaceTrainer(Trainer):
         if self.local_rank != 0:
             return
         pipeline = getattr(self.pipeline, "module", self.pipeline)
+        metadata = self.pipeline.datamanager.train_dataset.metadata  # type: ignore[union-attr]
         about = checkpoint.About.of(
-            self._metadata["capture"],
-            self._metadata["downscale"],
+            metadata["capture"],
+            metadata["downscale"],
             self.config.pipeline.model,  # type: ignore[arg-type]
         )
         path = self.checkpoint_dir / f"step-{step:09d}.ckpt"
@@ -144,6 +182,6 @@ class GeneFaceTrainer(Trainer):
             },
         )
         if self.config.save_only_latest_checkpoint:
-            for older in checkpoint.checkpoints(self.checkpoint_dir.parent):
+            for older in checkpoint.checkpoints(self.checkpoint_dir):
                 if older != path:
                     older.unlink()

@@ -41,26 +41,35 @@ class LandmarkWarp(nn.Module):
             iterations: of the fixed point; the motion is short against its reach, so three leave less than 1e-3 units.
         """
         super().__init__()
+        self.sigma = sigma
         self.resolution = resolution
         self.iterations = iterations
         reach = 3 * sigma
-        box = torch.stack([mean.min(dim=0).values - reach, mean.max(dim=0).values + reach])
-        steps = [torch.linspace(0, 1, resolution)] * 3
+        self.register_buffer("mean", mean)
+        self.register_buffer("box", torch.stack([mean.amin(dim=0) - reach, mean.amax(dim=0) + reach]))
+        for name, value in self._on_nodes().items():
+            self.register_buffer(name, value, persistent=False)
+        # They follow from the mean, and a checkpoint brings its own.
+        self.register_load_state_dict_post_hook(_follow_the_mean)
+
+    def _on_nodes(self) -> dict[str, Tensor]:
+        """The volume's nodes, the landmarks' weights on them, and their nearness to mouth and eyes."""
+        mean, box, resolution = self.mean, self.box, self.resolution
+        steps = [torch.linspace(0, 1, resolution, device=mean.device)] * 3
         z, y, x = torch.meshgrid(*steps, indexing="ij")
         nodes = torch.stack([x, y, z], dim=-1).reshape(-1, 3) * (box[1] - box[0]) + box[0]
-        closeness = torch.exp(-torch.cdist(nodes, mean).square() / (2 * sigma**2))
+        closeness = torch.exp(-torch.cdist(nodes, mean).square() / (2 * self.sigma**2))
         rest = 0.1  # w_0: the still head, so that displacement fades out where no landmark is near
-        # Buffers follow from the mean, which the checkpoint carries.
-        self.register_buffer("mean", mean)
-        self.register_buffer("box", box)
-        self.register_buffer("weights", closeness / (closeness.sum(dim=1, keepdim=True) + rest), persistent=False)
-        self.register_buffer("nodes", nodes, persistent=False)
         mouth = torch.cdist(nodes, mean[MOUTH].mean(dim=0, keepdim=True))[:, 0]
         eyes = torch.cdist(nodes, torch.stack([mean[36:42].mean(dim=0), mean[42:48].mean(dim=0)])).amin(dim=1)
         gates = torch.stack(
             [torch.exp(-(mouth / MOUTH_REACH).square() / 2), torch.exp(-(eyes / EYE_REACH).square() / 2)]
         )
-        self.register_buffer("gates", gates.reshape(2, *[resolution] * 3), persistent=False)
+        return {
+            "nodes": nodes,
+            "weights": closeness / (closeness.sum(dim=1, keepdim=True) + rest),
+            "gates": gates.reshape(2, *[resolution] * 3),
+        }
 
     def volumes(self, landmarks: Tensor) -> Tensor:
         """Backward displacement and gates on the volume's nodes: [B, 68, 3] -> [B, 5, R, R, R].
@@ -92,3 +101,8 @@ class LandmarkWarp(nn.Module):
         """
         values = interpolate_frame_volumes(volumes, to_unit(points, self.box), frame)
         return points + values[:, :3], values[:, 3:]
+
+
+def _follow_the_mean(warp: LandmarkWarp, _: object) -> None:
+    for name, value in warp._on_nodes().items():
+        getattr(warp, name).copy_(value)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import wave
+from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,10 +14,12 @@ import pytest
 from rich.console import Console
 
 from audio_motion.errors import InputError
+from audio_motion.files import held_alone
 from audio_motion.sequence import LandmarkSequence, identity_of
 from geneface_ns.capture import masks
 from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture.process import process
+from geneface_ns.capture.state import open_state
 from geneface_ns.capture_format.layout import Layout
 from geneface_ns.capture_format.pictures import read_png
 from tests.geneface_ns.capture.conftest import FPS, SIZE, Capture
@@ -195,3 +199,30 @@ def test_other_options_in_the_same_place_are_refused(capture: Capture) -> None:
     with pytest.raises(InputError, match="--overwrite"):
         process(other, Console(file=io.StringIO()))
     assert Layout(other.output).transforms.exists()
+
+
+def test_two_at_once_are_refused(capture: Capture) -> None:
+    before = capture.layout.transforms.stat().st_mtime_ns
+    with held_alone(capture.layout.root, "geneface process"):
+        with pytest.raises(InputError, match="another geneface process is writing there"):
+            process(capture.config, Console(file=io.StringIO()))
+        assert capture.layout.transforms.stat().st_mtime_ns == before
+
+
+def test_killed_in_the_last_moment_it_is_tidied_up(capture: Capture) -> None:
+    layout = capture.layout
+    layout.transforms.rename(layout.pending)  # before it appears, when all else is done
+    (layout.work / "matte").mkdir()
+    (layout.work / "matte" / "00000.png").touch()
+    process(capture.config, Console(file=io.StringIO()))
+    assert layout.transforms.exists()
+    assert [path.name for path in layout.work.iterdir()] == ["state.json"]
+
+
+def test_killed_before_anything_was_known(capture: Capture, tmp_path: Path) -> None:
+    # Less would be "an unfinished capture of an unknown video", and nobody would go on with it.
+    config = replace(capture.config, output=tmp_path / "new")
+    work = Layout(config.output).work
+    work.mkdir(parents=True)
+    (work / ".state-abcdefgh.json").touch()
+    assert open_state(config, Layout(config.output)).stages == {}

@@ -49,18 +49,6 @@ def test_a_step_without_a_product(tmp_path: Path, done: list[str], monkeypatch: 
     assert done == ["clip", "speech", "process"]
 
 
-def test_an_interrupted_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    commands: list[tuple[object, ...]] = []
-    monkeypatch.setattr(demo, "run", lambda *words: commands.append(words))
-    demo.train(tmp_path / "capture", tmp_path)
-    models = tmp_path / RUN / "nerfstudio_models"
-    models.mkdir(parents=True)
-    (models / "step-000001000.ckpt").touch()
-    demo.train(tmp_path / "capture", tmp_path)
-    assert "--load-dir" not in commands[0]
-    assert commands[1][-2:] == ("--load-dir", models)
-
-
 def test_failing_commands(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"exit code 3"):
         demo.run("/bin/sh", "-c", "exit 3")

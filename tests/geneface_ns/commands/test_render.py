@@ -1,33 +1,26 @@
-"""From speech or motion to a video file, with a model that paints by numbers in place of a trained one."""
+"""From speech to a captured person's motion, and the voices that are fitted to a capture."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
 from audio_motion.audio import load_audio
 from audio_motion.models.checkpoint import load_postnet
 from audio_motion.models.own import OWN_GENERATOR
-from audio_motion.sequence import LandmarkSequence, Producer, Sound
 from audio_motion.topology import TEMPLATE
 from audio_motion.training import generator, postnet
 from audio_motion.training.generator import GeneratorTraining, train_generator
 from audio_motion.training.loop import LoopConfig
 from audio_motion.training.postnet import PostNetTraining
 from geneface_ns.capture_format.capture import Capture, load_capture
-from geneface_ns.commands.render import RenderConfig
 from geneface_ns.motion.speech import motion_of_speech, sound_from
 from geneface_ns.motion.voice import GENERATOR_FILE, POSTNET_FILE, Voice, own_generator, voice_of
-from geneface_ns.nerf import checkpoint
-from geneface_ns.nerf.checkpoint import Trained
-from geneface_ns.renderers import reference
-from tests.geneface_ns.commands.test_cli import config
-from tests.geneface_ns.fakes import FakeRenderer, make_capture
-from tests.geneface_ns.output.test_video import count, write_wav
+from tests.geneface_ns.fakes import make_capture
+from tests.geneface_ns.output.test_video import write_wav
 
 
 @pytest.fixture(scope="module")
@@ -37,53 +30,6 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Capture:
     few = GeneratorTraining(loop=LoopConfig(steps=2, batch=2, rate=1e-3, validate_every=2), crop=16)
     train_generator([folder], folder / GENERATOR_FILE, few)
     return load_capture(folder)
-
-
-@pytest.fixture
-def load_config(tmp_path: Path, capture: Capture, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A config whose training is the fake renderer on the made-up capture."""
-    monkeypatch.setattr(checkpoint, "load_trained", lambda path, data, device: Trained(None, capture, 9))  # type: ignore[arg-type]
-    monkeypatch.setattr(reference, "ReferenceRenderer", lambda portrait: FakeRenderer())
-    return config(tmp_path)
-
-
-def test_speech_becomes_a_video_as_long_as_the_sound(tmp_path: Path, load_config: Path) -> None:
-    speech = write_wav(tmp_path / "speech.wav", 3.33, 44100, channels=2)
-    RenderConfig(load_config, tmp_path / "out.mp4", audio=speech, generator="person").main()
-    frames, sound = count(tmp_path / "out.mp4")
-    assert frames == 34  # at the capture's 10 frames a second, the last one at 3.3 s
-    assert sound.shape[0] == 2
-    assert sound.shape[1] / 44100 == pytest.approx(3.33, abs=0.1)
-    with av.open(str(tmp_path / "out.mp4")) as container:
-        shown = [frame.to_ndarray(format="rgb24")[5, 5, 0] for frame in container.decode(video=0)]
-    # Body x, painted red, is the frame's number: the capture's own motion, from its start.
-    np.testing.assert_allclose(shown[5:], np.arange(5, 34), atol=4)
-
-
-def test_motion_brings_its_sound_along(tmp_path: Path, load_config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    speech = write_wav(tmp_path / "speech.wav", 2.0, 16000)
-    sequence = LandmarkSequence(
-        landmarks=np.zeros((50, 68, 3), np.float32),
-        fps=25.0,
-        eye_openness=np.full((50, 2), 0.3, np.float32),
-        valid=np.ones(50, bool),
-        person="bert",
-        producer=Producer("avatar", "made up"),
-        space="offset",
-        sound=Sound.of(speech, 16000),
-    )
-    sequence.save(tmp_path / "speech.npz")
-    given = RenderConfig(load_config, tmp_path / "out.mp4", motion=tmp_path / "speech.npz")
-    given.main()
-    frames, sound = count(tmp_path / "out.mp4")
-    assert frames == 20
-    assert np.abs(sound).max() > 0.3
-    write_wav(speech, 2.5, 16000)  # no longer the sound that the motion was made from
-    capsys.readouterr()
-    given.main()
-    assert "the video will be silent" in capsys.readouterr().out
-    with av.open(str(tmp_path / "out.mp4")) as container:
-        assert not container.streams.audio
 
 
 def test_speech_moves_the_captured_persons_face(tmp_path: Path, capture: Capture) -> None:

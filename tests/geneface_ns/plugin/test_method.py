@@ -95,33 +95,11 @@ def test_resume_goes_on_in_the_same_stage_and_ends_where_the_first_run_ended(
     assert state == [10, 10]
 
 
-def test_ns_eval(trained: Path, tmp_path: Path):
-    run("ns-eval", "--load-config", trained / "config.yml", "--output-path", tmp_path / "eval.json")
-    results = json.loads((tmp_path / "eval.json").read_text())["results"]
-    assert results["psnr"] > 12
-    assert results["psnr_head_over_real"] > 12
-    assert results["psnr_lips"] > 5
-
-
 def length(video: Path) -> tuple[int, int]:
     """Frames and width of a video."""
     with av.open(str(video)) as container:
         frames = list(container.decode(video=0))
     return len(frames), frames[0].width
-
-
-def test_ns_render_dataset(trained: Path, tmp_path: Path):
-    run(
-        "ns-render",
-        "dataset",
-        "--load-config",
-        trained / "config.yml",
-        "--output-path",
-        tmp_path,
-        "--image-format",
-        "png",
-    )
-    assert len(list(tmp_path.glob("test/rgb/**/*.png"))) == 3
 
 
 def test_ns_render_interpolate_and_spiral(trained: Path, tmp_path: Path):

@@ -44,6 +44,14 @@ def test_backward_motion_inverts_the_forward_blend():
     assert error.max() < 2e-3
 
 
+def test_a_loaded_mean_face_brings_all_that_follows_from_it():
+    trained = LandmarkWarp(MEAN * 1.3 + 0.1, sigma=0.1, resolution=12)
+    other = LandmarkWarp(MEAN, sigma=0.1, resolution=12)
+    other.load_state_dict(trained.state_dict())
+    for name, value in trained.named_buffers():
+        torch.testing.assert_close(dict(other.named_buffers())[name], value, rtol=0, atol=0)
+
+
 def test_gates_tell_mouth_from_eyes():
     warp = LandmarkWarp(MEAN, sigma=0.1, resolution=40)
     points = torch.stack([MEAN[48:].mean(0), MEAN[36:42].mean(0), torch.tensor([0.0, 0.8, 0.2])])
