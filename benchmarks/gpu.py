@@ -19,7 +19,7 @@ import copy
 import resource
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -36,11 +36,13 @@ from benchmarks.machine import describe
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.nerf import training
 from geneface_ns.nerf.checkpoint import choose_device
-from geneface_ns.nerf.draws import DrawConfig, draw, rays_of_pixels
+from geneface_ns.nerf.draws import RaySource, draw, ray_source
 from geneface_ns.nerf.frames import FrameStore
+from geneface_ns.nerf.loop import TrainingConfig, learn, make_optimizer
 from geneface_ns.nerf.losses import LossConfig, Truth, head_losses, psnr, torso_losses
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
-from geneface_ns.nerf.training import LEARNING_RATES, Rays, StageConfig
+from geneface_ns.nerf.prepared import prepare
+from geneface_ns.nerf.training import LEARNING_RATES, Rays
 from geneface_ns.nerf.volume import distortion
 from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.renderers.reference import ReferenceRenderer
@@ -93,12 +95,12 @@ class Run:
 
     portrait: Portrait
     store: FrameStore
-    frames: np.ndarray
+    source: RaySource
+    """On the portrait's device."""
+    frames: Tensor
     """int64 [F], those to learn from."""
     optimizer: torch.optim.Adam
-    draws: DrawConfig = field(default_factory=DrawConfig)
-    stages: StageConfig = field(default_factory=StageConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
+    config: TrainingConfig
     step: int = 0
 
 
@@ -108,36 +110,14 @@ def start(capture_folder: Path, downscale: int, device: torch.device) -> Run:
     Raises:
         InputError: not a capture.
     """
-    capture = load_capture(capture_folder)
+    capture, config = load_capture(capture_folder), TrainingConfig()
     torch.manual_seed(0)
     portrait = Portrait(capture, downscale, PortraitConfig()).to(device).train()
     store = FrameStore(capture, downscale)
     frames = np.flatnonzero(capture.is_train & capture.valid)
     start_from_pictures(portrait, store, frames)
-    groups = training.parameter_groups(portrait)
-    optimizer = torch.optim.Adam(
-        [{"params": parameters, "name": name} for name, parameters in groups.items()],
-        eps=training.ADAM_EPS,
-        fused=True,
-    )
-    return Run(portrait, store, frames, optimizer)
-
-
-def draw_rays(run: Run, step: int, head_stage: bool) -> tuple[Rays, Truth]:
-    """The rays of a step and what they really look like, on the portrait's device."""
-    device, store, capture = run.portrait.device, run.store, run.store.capture
-    drawn = draw(store, run.frames, step, head_stage, run.draws, device)
-    camera = run.portrait.camera
-    frame = drawn.frame.cpu()
-    rays = rays_of_pixels(
-        torch.from_numpy(capture.c2w)[frame].to(device),
-        torch.from_numpy(capture.times)[frame].to(device),
-        drawn.pixel,
-        camera.focal,
-        camera.centre,
-        torch.tensor(camera.size, dtype=torch.float32, device=device),
-    )
-    return rays, drawn.truth
+    source = ray_source(capture, prepare(capture, downscale, config.neck_reach), downscale).to(device)
+    return Run(portrait, store, source, torch.from_numpy(frames), make_optimizer(portrait), config)
 
 
 def train_step(run: Run, stage: Stage, first: int, progress: float) -> None:
@@ -147,23 +127,18 @@ def train_step(run: Run, stage: Stage, first: int, progress: float) -> None:
         first: step at which the stage began.
         progress: of the stage, 0 to 1.
     """
-    step, stages, portrait = run.step, run.stages, run.portrait
-    training.set_stage(portrait, step, stages)
+    step, config, portrait = run.step, run.config, run.portrait
+    training.set_stage(portrait, step, config)
     begin = perf_counter()
-    rays, truth = draw_rays(run, step, training.in_head_stage(step, stages))
+    rays, truth = draw(run.source, run.frames, step, training.in_head_stage(step, config), config)
     stage.drawing += perf_counter() - begin
     # The clock says how far the stage is, and so how many steps it will have had.
     end = first + (step - first) / max(progress, 1e-6)
     factor = training.learning_rate_factor(step, first, round(end))
     for group in run.optimizer.param_groups:
         group["lr"] = LEARNING_RATES[group["name"]] * factor
-    run.optimizer.zero_grad()
-    rendered = training.render_rays(portrait, rays, step, stages)
-    terms = training.losses(rendered, truth, step, stages, run.loss)
-    torch.stack(list(terms.values())).sum().backward()
-    run.optimizer.step()
-    if step % training.PRUNE_EVERY == 0:
-        training.prune(portrait, step, stages)
+    learn(portrait, run.optimizer, rays, truth, step, config)
+    training.prune(portrait, step, config, training.PRUNE_EVERY * config.frames_per_batch / len(run.frames))
     run.step += 1
     stage.steps += 1
 
@@ -180,7 +155,7 @@ def train(run: Run, seconds: float, watch: Callable[[HeldOut], None]) -> list[St
     stages = []
     for name, span in (("head", HEAD_SHARE * seconds), ("torso", (1 - HEAD_SHARE) * seconds)):
         stage, first = Stage(name), run.step
-        run.stages.head_steps = sys.maxsize if name == "head" else first
+        run.config.head_steps = sys.maxsize if name == "head" else first
         while stage.seconds < span:
             begin = perf_counter()
             step = partial(train_step, run, stage, first, stage.seconds / span)
@@ -326,7 +301,7 @@ def loss_gradients(portrait: Portrait, rays: Rays, truth: Truth) -> dict[str, Te
         for parameter in parameters:
             parameter.requires_grad_(True)
             parameter.grad = None
-    rays, truth = (type(t)(*(value.to(portrait.device) for value in t)) for t in (rays, truth))
+    rays, truth = rays.to(portrait.device), truth.to(portrait.device)
     times, frame = torch.unique(rays.times, return_inverse=True)
     condition = portrait.table(times)
     head = portrait.render_head(condition, rays.origins, rays.directions, frame)
@@ -397,7 +372,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"reference renderer at {size}x{size}: {frames_per_second(run.portrait, size):.1f} frames/s")
     print("with rendering: " + report_memory(device))
 
-    rays, truth = (type(t)(*(value.cpu() for value in t)) for t in draw_rays(run, 0, head_stage=True))
+    rays, truth = (t.to("cpu") for t in draw(run.source, run.frames, 0, True, run.config))
     time = float(run.store.capture.times[held_out_frames(run)[0]])
     found = agreement(run.portrait.eval(), copy.deepcopy(run.portrait).cpu(), rays, truth, time)
     print(f"{device.type} against CPU: picture {found.picture:.1f} dB (at least {PICTURE_TOLERANCE:.0f})")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from geneface_ns.nerf import training
 from geneface_ns.nerf.draws import DrawConfig, RaySource, draw
-from geneface_ns.nerf.losses import LossConfig
+from geneface_ns.nerf.losses import LossConfig, Truth
 from geneface_ns.nerf.portrait import Portrait
 from geneface_ns.nerf.training import Rays, StageConfig
 
@@ -18,6 +18,27 @@ from geneface_ns.nerf.training import Rays, StageConfig
 @dataclass
 class TrainingConfig(LossConfig, StageConfig, DrawConfig):
     """All that a training can be told besides the portrait's size."""
+
+
+def make_optimizer(portrait: Portrait) -> torch.optim.Adam:
+    """Adam over all parameters, a named group for each of `training.parameter_groups`."""
+    groups = training.parameter_groups(portrait)
+    return torch.optim.Adam(
+        [{"params": parameters, "name": name} for name, parameters in groups.items()],
+        eps=training.ADAM_EPS,
+        fused=True,
+    )
+
+
+def learn(
+    portrait: Portrait, optimizer: torch.optim.Adam, rays: Rays, truth: Truth, step: int, config: TrainingConfig
+) -> dict[str, Tensor]:
+    """One step's forward, backward and update; returns the loss terms."""
+    optimizer.zero_grad()
+    terms = training.losses(training.render_rays(portrait, rays, step, config), truth, step, config, config)
+    torch.stack(list(terms.values())).sum().backward()
+    optimizer.step()
+    return terms
 
 
 def train(
@@ -33,24 +54,14 @@ def train(
     Yields:
         After each step the loss terms.
     """
-    optimizers = {
-        name: torch.optim.Adam(group, lr=training.LEARNING_RATES[name], eps=training.ADAM_EPS, fused=True)
-        for name, group in training.parameter_groups(portrait).items()
-    }
+    optimizer = make_optimizer(portrait)
     passes = training.PRUNE_EVERY * config.frames_per_batch / len(frames)
     portrait.train()
     for step in range(steps):
         training.set_stage(portrait, step, config)
-        for name, optimizer in optimizers.items():
-            start, end = training.stage_span(name, config.head_steps, steps)
-            factor = training.learning_rate_factor(step, start, end)
-            optimizer.param_groups[0]["lr"] = training.LEARNING_RATES[name] * factor
-            optimizer.zero_grad()
+        for group in optimizer.param_groups:
+            span = training.stage_span(group["name"], config.head_steps, steps)
+            group["lr"] = training.LEARNING_RATES[group["name"]] * training.learning_rate_factor(step, *span)
         rays, truth = draw(source, frames, step, training.in_head_stage(step, config), config)
-        rays, truth = (type(x)(*(t.to(portrait.device, non_blocking=True) for t in x)) for x in (rays, truth))
-        terms = training.losses(training.render_rays(portrait, Rays(*rays), step, config), truth, step, config, config)
-        torch.stack(list(terms.values())).sum().backward()
-        for optimizer in optimizers.values():
-            optimizer.step()
+        yield learn(portrait, optimizer, rays.to(portrait.device), truth.to(portrait.device), step, config)
         training.prune(portrait, step, config, passes)
-        yield terms

@@ -40,6 +40,10 @@ class Truth(NamedTuple):
     trust: Tensor
     """[N, 1] weight against a seen pixel: a guessed one weighs less."""
 
+    def to(self, device: torch.device | str) -> Truth:
+        """All of it on a device."""
+        return Truth(*(x.to(device, non_blocking=True) for x in self))
+
 
 def psnr(rendered: Tensor, real: Tensor) -> Tensor:
     """Peak signal to noise ratio of pictures in [0, 1], dB."""

@@ -58,7 +58,13 @@ class Prepared(NamedTuple):
 
     def to(self, device: torch.device) -> Prepared:
         """All of it on a device."""
-        return Prepared(*(x.to(device) for x in self[:4]), self.size)
+        return Prepared(
+            self.pixels.to(device),
+            self.run_start.to(device),
+            self.run_from.to(device),
+            self.frame_from.to(device),
+            self.size,
+        )
 
 
 def unpack_head(code: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,7 +88,7 @@ def pack(frame: Frame, neck_reach: float) -> tuple[np.ndarray, np.ndarray, np.nd
     under, colour = neck_under_collar(
         frame.image, frame.head, frame.underlay[..., 3], max(1, round(neck_reach * width))
     )
-    solid = cv2.erode((frame.head == 255).astype(np.uint8), _square(width // SOLID), borderValue=1) > 0
+    solid = cv2.erode((frame.head == 255).astype(np.uint8), _square(width // SOLID), borderValue=(1,)) > 0
     cover = (frame.underlay[..., 3] == 255) & (frame.head == 0)
     kind = np.select([solid, cover], [np.uint8(SOLID_HEAD), np.uint8(COVER)], np.uint8(SEEN))
     kind[under] = NECK
@@ -185,5 +191,5 @@ def _load(folder: Path, count: int, size: tuple[int, int]) -> Prepared:
     # Copy on write: nobody writes, but torch wants to be allowed to.
     pixels = np.memmap(folder / "pixels.u8", np.uint8, "c", shape=(count, size[0] * size[1], 8))
     with np.load(folder / "runs.npz") as runs:
-        arrays = [torch.from_numpy(runs[name]) for name in ("start", "before", "frame")]
-    return Prepared(torch.from_numpy(pixels), *arrays, size)
+        start, before, frame = (torch.from_numpy(runs[name]) for name in ("start", "before", "frame"))
+    return Prepared(torch.from_numpy(pixels), start, before, frame, size)

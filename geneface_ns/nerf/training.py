@@ -66,6 +66,10 @@ class Rays(NamedTuple):
     pixel: Tensor
     """[N, 2], the image being [-1, 1]^2, y down."""
 
+    def to(self, device: torch.device | str) -> Rays:
+        """All of it on a device."""
+        return Rays(*(x.to(device, non_blocking=True) for x in self))
+
 
 class Rendered(NamedTuple):
     """N rays rendered as the stage needs them."""

@@ -112,7 +112,7 @@ class GeneFaceDataManager(VanillaDataManager[CaptureDataset]):
     def _draw(self, dataset: CaptureDataset, step: int) -> tuple[RayBundle, dict]:
         frames = torch.from_numpy(dataset.frames)
         rays, truth = draw(self.source, frames, step, step < self.config.head_steps, self.config, self.local_rank)
-        rays, truth = (type(x)(*(t.to(self.device, non_blocking=True) for t in x)) for x in (rays, truth))
+        rays, truth = rays.to(self.device), truth.to(self.device)
         bundle = RayBundle(
             origins=rays.origins,
             directions=rays.directions,

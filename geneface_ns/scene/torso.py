@@ -136,8 +136,8 @@ class TorsoField(nn.Module):
         if self.config.use_body_motion:
             affine = inverse_body.flatten(1)[frame]
             # No matrix product: under mixed precision it would round positions to half precision.
-            rows = affine.view(-1, 2, 3)
-            canonical = (rows[..., :2] * pixel[:, None, :]).sum(dim=2) + rows[..., 2]
+            affine = affine.view(-1, 2, 3)
+            canonical = (affine[..., :2] * pixel[:, None, :]).sum(dim=2) + affine[..., 2]
         shift = self.shift(torch.cat([*self._latents(canonical, pixel), codes], dim=1))
         shift = self.config.max_shift * torch.tanh(shift)
         torso_at, background_at = canonical + shift[:, :2], pixel + shift[:, 2:]

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.gpu import Agreement, HeldOut, agreement, covered, draw_rays, held_out_frames, start, train
+from benchmarks.gpu import Agreement, HeldOut, agreement, covered, held_out_frames, start, train
+from geneface_ns.nerf.draws import draw
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +80,7 @@ def test_both_stages_learn_in_the_given_time(capture: Path) -> None:
 
 def test_agreement_notices_a_difference(capture: Path) -> None:
     run = start(capture, 1, torch.device("cpu"))
-    rays, truth = draw_rays(run, 0, head_stage=True)
+    rays, truth = draw(run.source, run.frames, 0, True, run.config)
     portrait, other = run.portrait.eval(), copy.deepcopy(run.portrait).eval()
     time = float(run.store.capture.times[held_out_frames(run)[0]])
     same = agreement(portrait, other, rays, truth, time)
