@@ -1,9 +1,13 @@
-"""Sound from any file: mono float32 at the rate the system works in, whole or in chunks."""
+"""Sound from any file on the file's own time line: mono at the rate the system works in, or its channels at any rate.
+
+There is one decoder: what motion is made from and what goes into a video lie in the same places, however broken a
+file's clock is.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,6 +16,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.layout import AudioLayout
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container.input import InputContainer
@@ -85,25 +90,45 @@ def stream_audio(path: Path, sample_rate: int = SAMPLE_RATE, chunk_seconds: floa
     size = max(1, round(chunk_seconds * sample_rate))
     waiting: list[np.ndarray] = []
     held = 0
-    empty = True
-    for block in _decoded(Path(path), sample_rate):
+    for (block,) in stream_channels(path, sample_rate, "mono"):
         waiting.append(block)
         held += len(block)
         if held >= size:
             joined = np.concatenate(waiting)
             whole = held - held % size
             yield from np.split(joined[:whole], whole // size)
-            waiting, held, empty = [joined[whole:]], held - whole, False
+            waiting, held = [joined[whole:]], held - whole
     if held:
         yield np.concatenate(waiting)
-    elif empty:
+
+
+def stream_channels(path: Path, sample_rate: int, layout: str) -> Generator[np.ndarray, None, None]:
+    """The first sound track of a file, in constant memory, on the time line of `load_audio`.
+
+    Holes in the track, and packets that cannot be decoded, become silence, so that the rest stays in place. A clock
+    that jumps by more than a minute is broken and ignored: the samples themselves then keep the time.
+
+    Args:
+        layout: FFmpeg's name of the channels wanted ("mono", "stereo", "5.1"); the file's are mixed to it.
+
+    Yields:
+        float32 [channels, n] in [-1, 1], n as they come. Never an empty block.
+
+    Raises:
+        InputError: as `stream_audio`.
+    """
+    empty = True
+    for block in _decoded(Path(path), sample_rate, layout):
+        if block.shape[1]:
+            yield block
+            empty = False
+    if empty:
         raise InputError(f"{path}: its sound track is empty or cannot be decoded; give a file with sound in it")
 
 
-def _decoded(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
-    """Blocks of float32 mono on the file's time line (see `load_audio`)."""
+def _decoded(path: Path, sample_rate: int, layout: str) -> Iterator[np.ndarray]:
     with _opened(path) as (container, stream):
-        mixer = _Mixer(sample_rate)
+        mixer = _Mixer(sample_rate, layout)
         first_picture = _first_picture(container)
         origin = None
         clock = 0.0  # time of the next frame's first sample, by counting
@@ -119,46 +144,51 @@ def _decoded(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
             blocks = []
             if _GAP < time - clock < _LONGEST_GAP or made == 0 < time:
                 blocks.append(mixer.flush())
-                blocks.append(np.zeros(max(0, round(time * sample_rate) - made - len(blocks[0])), np.float32))
+                blocks.append(mixer.silence(max(0, round(time * sample_rate) - made - blocks[0].shape[1])))
                 clock = time
             blocks.append(mixer.mix(frame))
             clock += frame.samples / frame.sample_rate
             for block in blocks:
-                yield block[max(0, -made) :]
-                made += len(block)
-        yield mixer.flush()[max(0, -made) :]
+                yield block[:, max(0, -made) :]
+                made += block.shape[1]
+        yield mixer.flush()[:, max(0, -made) :]
 
 
 class _Mixer:
-    """Mixes frames down to mono and resamples them; follows changes of format inside a stream."""
+    """Mixes frames to one layout and resamples them; follows changes of format inside a stream."""
 
-    def __init__(self, sample_rate: int) -> None:
+    def __init__(self, sample_rate: int, layout: str) -> None:
         self.sample_rate = sample_rate
+        self.layout = AudioLayout(layout)
         self._resampler: AudioResampler | None = None
         self._format: tuple | None = None
 
     def mix(self, frame: AudioFrame) -> np.ndarray:
-        """The samples, float32 [S], that have become ready."""
+        """The samples, float32 [channels, n], that have become ready."""
         given = (frame.format.name, frame.layout.name, frame.sample_rate)
-        late = self.flush() if given != self._format else np.zeros(0, np.float32)
+        late = self.flush() if given != self._format else self.silence(0)
         if self._resampler is None:
-            # Integer output makes FFmpeg scale the down-mix so that it cannot clip; float output does not.
-            self._resampler = AudioResampler(format="s32", layout="mono", rate=self.sample_rate)
+            # Integer output makes FFmpeg scale a down-mix so that it cannot clip; float output does not.
+            self._resampler = AudioResampler(format="s32p", layout=self.layout, rate=self.sample_rate)
             self._format = given
         frame.pts = None  # places are kept by the caller; FFmpeg must not stretch sound to follow timestamps
-        return np.concatenate([late, *map(_samples, self._resampler.resample(frame))])
+        return np.concatenate([late, *map(_samples, self._resampler.resample(frame))], axis=1)
 
     def flush(self) -> np.ndarray:
-        """The samples, float32 [S], still inside; the next frame starts afresh."""
+        """The samples, float32 [channels, n], still inside; the next frame starts afresh."""
         if self._resampler is None:
-            return np.zeros(0, np.float32)
+            return self.silence(0)
         rest = self._resampler.resample(None)
         self._resampler = None
-        return np.concatenate([np.zeros(0, np.float32), *map(_samples, rest)])
+        return np.concatenate([self.silence(0), *map(_samples, rest)], axis=1)
+
+    def silence(self, count: int) -> np.ndarray:
+        """float32 [channels, count]."""
+        return np.zeros((self.layout.nb_channels, count), np.float32)
 
 
 def _samples(frame: AudioFrame) -> np.ndarray:
-    return (frame.to_ndarray()[0] * (1.0 / 2**31)).astype(np.float32)
+    return (frame.to_ndarray() * (1.0 / 2**31)).astype(np.float32)
 
 
 @contextmanager

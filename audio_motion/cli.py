@@ -11,6 +11,7 @@ import tyro
 from audio_motion.corpus.config import CorpusConfig
 from audio_motion.errors import exits_on_input_error
 from audio_motion.evaluation.command import Evaluate
+from audio_motion.files import spare_inputs
 from audio_motion.models.own import OWN_GENERATOR
 from audio_motion.training.command import Train
 
@@ -55,6 +56,7 @@ class Predict:
         from audio_motion.postprocess import PostProcess
         from audio_motion.predict import Generator
 
+        spare_inputs(self.output, (self.speech, self.generator, self.postnet))
         post = PostProcess(
             clamp=self.clamp,
             local=self.local,
@@ -82,6 +84,7 @@ class Track:
         """Track and write."""
         from audio_motion.tracking import track_video
 
+        spare_inputs(self.output, (self.video,))
         motion = track_video(self.video)
         motion.save(self.output)
         print(f"wrote {self.output}: {len(motion)} frames, {motion.duration:.2f} s at {motion.fps:g} fps")

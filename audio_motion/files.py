@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and folders that one process at a time writes to."""
+"""Writing files whole or not at all, never over what is read, and in folders that one process at a time writes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import fcntl
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -121,3 +121,29 @@ def _hold(folder: Path) -> int:
         if folder.exists() and os.path.samestat(os.fstat(handle), folder.stat()):
             return handle
         os.close(handle)  # removed by its last holder before we had it
+
+
+def spare_inputs(output: Path, inputs: Iterable[Path | None]) -> None:
+    """Refuse an output that would be written over or around something read, however either path is spelled.
+
+    Args:
+        output: the file or folder to be written.
+        inputs: files and folders to be read; None where an option was not given.
+
+    Raises:
+        InputError: `output` is one of them, also through links and under another name, or a folder that holds one.
+    """
+    for given in inputs:
+        if given is None:
+            continue
+        if _same(output, given):
+            raise InputError(f"{output}: would replace {given}, which is read; choose another output")
+        if any(_same(output, folder) for path in (given.absolute(), given.resolve()) for folder in path.parents):
+            raise InputError(f"{output}: holds {given}, which is read; choose another folder to write to")
+
+
+def _same(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)
+    except OSError:
+        return False  # one of them does not exist

@@ -174,6 +174,7 @@ class Generator:
                 self.refiner.sha256 if self.refiner else None,
             ),
             sound=Sound.of(Path(sound), SAMPLE_RATE),
+            mean=self.face.mean.astype(np.float32),
         )
 
     def _frames(self, chunks: Iterable[np.ndarray], fps: float, seed: int, temperature: float) -> Iterator[MotionChunk]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
+import tokenize
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -15,6 +18,12 @@ from audio_motion.errors import InputError
 from audio_motion.files import written_whole
 
 SCHEMA_VERSION = 1
+
+_DAMAGED = (
+    *(OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, tokenize.TokenError),
+    *(ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError),
+)
+"""What numpy, zipfile and json raise on files that are damaged, or none of ours."""
 
 Space = Literal["head", "offset"]
 
@@ -55,6 +64,12 @@ class Producer:
     """Of the post-net's checkpoint, where one refined the motion."""
 
 
+def identity_of(landmarks: np.ndarray, eye_openness: np.ndarray) -> str:
+    """16 hexadecimal digits that tell one tracked video from all others: of landmarks [T, 68, 3], eyes [T, 2]."""
+    content = (np.asarray(array, "<f4").tobytes() for array in (landmarks, eye_openness))
+    return hashlib.sha256(b"".join(content)).hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class LandmarkSequence:
     """Landmarks over time, without head pose.
@@ -76,6 +91,12 @@ class LandmarkSequence:
     producer: Producer
     space: Space = "head"
     sound: Sound | None = None
+    identity: str | None = None
+    """Which tracked video the landmarks are of (`identity_of`), where they are positions as they were tracked: two that
+    have the same one share one face to a hair. Names say nothing: they come from files' names."""
+    mean: np.ndarray | None = None
+    """float32 [68, 3], or None: the mean face that the motion is about, where its maker knows it and these frames,
+    which may be few or silent, do not tell it. Space "head" only."""
     source: str = field(default="in memory", compare=False)
     """Where it was loaded from, for error messages."""
 
@@ -109,6 +130,15 @@ class LandmarkSequence:
             check(not bad.any(), f"{name} is not finite at frame {int(bad.argmax())}")
         check(np.isfinite(self.fps) and self.fps > 0, f"fps is {self.fps}")
         check(self.space in ("head", "offset"), f"unknown space {self.space!r}")
+        check(isinstance(self.person, str), f"the person's name is {self.person!r}")
+        check(self.identity is None or isinstance(self.identity, str), f"identity is {self.identity!r}")
+        if self.mean is not None:
+            good = self.mean.shape == (68, 3) and self.mean.dtype == np.float32 and np.isfinite(self.mean).all()
+            check(bool(good), "the mean face is not a finite float32 [68, 3]")
+        if (sound := self.sound) is not None:
+            # A name alone: what comes from elsewhere must not lead out of its own folder.
+            good = isinstance(sound.file, str) and sound.file == Path(sound.file).name not in ("", "..")
+            check(good and isinstance(sound.sha256, str), f"the sound's file name is {sound.file!r}")
 
     def slice(self, start: float, end: float) -> LandmarkSequence:
         """The frames whose time lies in [start, end) seconds.
@@ -160,7 +190,9 @@ class LandmarkSequence:
             "space": self.space,
             "producer": asdict(self.producer),
             "sound": asdict(self.sound) if self.sound else None,
+            "identity": self.identity,
         }
+        known = {} if self.mean is None else {"mean": self.mean}
         with written_whole(Path(path)) as temporary, temporary.open("wb") as file:
             np.savez_compressed(
                 file,
@@ -169,6 +201,7 @@ class LandmarkSequence:
                 eye_openness=self.eye_openness,
                 valid=self.valid,
                 info=np.array(json.dumps(info)),
+                **known,
             )
 
     @staticmethod
@@ -197,10 +230,13 @@ class LandmarkSequence:
                 space=info["space"],
                 producer=Producer(**info["producer"]),
                 sound=Sound(**info["sound"]) if info["sound"] else None,
+                identity=info.get("identity"),
+                mean=arrays.get("mean"),
                 source=str(path),
             )
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except _DAMAGED as error:
+            reason = " ".join(str(error).split())
             raise InputError(
-                f"{path}: not a landmark sequence ({type(error).__name__}: {error}); "
+                f"{path}: damaged, or not a landmark sequence ({type(error).__name__}: {reason}); "
                 "make one with `audio-motion predict` or `geneface process`"
             ) from error

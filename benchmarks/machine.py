@@ -18,8 +18,16 @@ def describe() -> str:
             processor = line.split(":", 1)[1].strip()
             break
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    here = Path(__file__).parent
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=here)
-    changed = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, cwd=here)
-    name = commit.stdout.strip() + ("+" if changed.stdout.strip() else "")
-    return f"{processor}, {os.cpu_count()} cores, {device}, torch {torch.__version__}, commit {name}"
+    return f"{processor}, {os.cpu_count()} cores, {device}, torch {torch.__version__}, commit {_commit()}"
+
+
+def _commit() -> str:
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=Path(__file__).parent)
+        return done.stdout.strip()
+
+    try:
+        name, changed = git("rev-parse", "--short", "HEAD"), git("status", "--porcelain", "-uno")
+    except FileNotFoundError:  # a bare machine that the files were copied to
+        return "unknown"
+    return name + ("+" if changed else "") if name else "unknown"

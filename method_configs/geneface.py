@@ -1,39 +1,5 @@
-"""The method `geneface`: a landmark-conditioned head and a head-aware torso."""
+"""The method `geneface`."""
 
-import torch
-from nerfstudio.configs.base_config import LoggingConfig, MachineConfig, ViewerConfig
-from nerfstudio.pipelines.base_pipeline import VanillaPipelineConfig
-from nerfstudio.plugins.types import MethodSpecification
+from method_configs.discovery import offered
 
-from geneface_ns.nerf.training import LEARNING_RATES
-from geneface_ns.plugin.compat import offer_ffmpeg
-from geneface_ns.plugin.datamanager import GeneFaceDataManagerConfig
-from geneface_ns.plugin.model import GeneFaceModelConfig
-from geneface_ns.plugin.schedule import FusedAdamConfig, StageScheduleConfig
-from geneface_ns.plugin.trainer import GeneFaceTrainerConfig
-
-offer_ffmpeg()
-
-geneface = MethodSpecification(
-    config=GeneFaceTrainerConfig(
-        method_name="geneface",
-        max_num_iterations=6000,
-        steps_per_save=1000,
-        steps_per_eval_batch=0,
-        steps_per_eval_image=500,
-        steps_per_eval_all_images=0,
-        mixed_precision=False,
-        machine=MachineConfig(device_type="cuda" if torch.cuda.is_available() else "cpu"),
-        logging=LoggingConfig(steps_per_log=50),
-        pipeline=VanillaPipelineConfig(
-            datamanager=GeneFaceDataManagerConfig(), model=GeneFaceModelConfig(eval_num_rays_per_chunk=1 << 16)
-        ),
-        optimizers={
-            name: {"optimizer": FusedAdamConfig(lr=rate), "scheduler": StageScheduleConfig()}
-            for name, rate in LEARNING_RATES.items()
-        },
-        viewer=ViewerConfig(num_rays_per_chunk=1 << 16, max_num_display_images=0),
-        vis="viewer+tensorboard",
-    ),
-    description="GeneFace: a talking head that says anything, from a talking video (head and torso, CPU or GPU).",
-)
+geneface = offered("geneface_ns.plugin.method", "geneface")

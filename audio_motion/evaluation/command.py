@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from audio_motion.files import spare_inputs
+
 
 @dataclass(frozen=True)
 class Evaluate:
@@ -46,6 +48,10 @@ class Evaluate:
             raise InputError(
                 "nothing to measure on: name a corpus, captures or sequences by --on, or sounds by --speech"
             )
+        phones = (path.with_suffix(".json") for path in self.speech)
+        given = (*self.generators, *self.on, *self.learn_from, *self.speech, *phones, self.expert)
+        for name in ("evaluation.json", "evaluation.png"):
+            spare_inputs(self.output / name, given)
         evaluate(
             self.generators or (OWN_GENERATOR,),
             self.on,

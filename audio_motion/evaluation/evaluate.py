@@ -22,7 +22,7 @@ from audio_motion.models.own import OWN_EXPERT
 from audio_motion.predict import Generator
 from audio_motion.sync import estimate_lag
 from audio_motion.topology import mouth_opening
-from audio_motion.training.recordings import Recording, load_recordings, share_spread
+from audio_motion.training.recordings import Recording, load_recordings
 
 SCHEMA_VERSION = 1
 _HEADINGS = {
@@ -69,10 +69,11 @@ def evaluate(
             raise InputError(f"{expert}: made for {judge.features.name}, the generators for {heard.name}")
         print(f"the package's sync expert hears {judge.features.name}, not {heard.name}: sync is left out (--expert)")
     use = judge.model if judge.features.name == heard.name else None
-    recordings = share_spread([r for path in on for r in load_recordings(path, heard, split)])
+    # Names tell speakers apart within a corpus, which has shared their spreads; across sources they say nothing.
+    recordings = [r for path in on for r in load_recordings(path, heard, split)]
     predictors: dict[str, Predictor] = {"mean face": mean_face()}
     if learn_from and recordings:
-        learnt = share_spread([r for path in learn_from for r in load_recordings(path, heard, "train")])
+        learnt = [r for path in learn_from for r in load_recordings(path, heard, "train")]
         spread = float(np.median([r.face.spread for r in learnt]))
         predictors["ridge regression"] = ridge(learnt, spread)
         predictors["nearest neighbour"] = nearest_neighbour(learnt, spread)

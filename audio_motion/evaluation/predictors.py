@@ -21,7 +21,8 @@ REACH = 6
 
 
 def speak(trained: TrainedGenerator, temperature: float = TEMPERATURE, amplitude: float | None = None) -> Predictor:
-    """A generator as it is used; the noise is the same every time.
+    """A generator with its amplitude and parted lips, without post-net and without the rest of the post-processing; the
+    noise is the same every time.
 
     Args:
         amplitude: of the opening, by default the one that validation found; 1 leaves the motion as it was learnt.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from audio_motion.files import spare_inputs
 from audio_motion.models.own import OWN_EXPERT, OWN_GENERATOR
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class TrainSyncnet(_Run):
         from audio_motion.training.syncnet import SyncTraining, train_syncnet
         from audio_motion.training.team import leads
 
+        spare_sources(self.output, self.sources)
         base = SyncTraining()
         config = replace(base, loop=self._loop(base.loop), features=self.features)
         with progress_bar("training the sync expert") as report:
@@ -74,7 +76,7 @@ class TrainGenerator(_Run):
 
     size: Literal["person", "corpus", "paper"] = "person"
     """person: 0.5 M parameters for minutes of one person; corpus: 1 M for half an hour to hours of many speakers, on
-    two CPU cores; paper: 11 M for hundreds of hours on GPUs."""
+    two CPU cores; paper: GeneFace's own 11 M for hundreds of hours on GPUs, never tried here."""
     expert: Path | None = None
     """Checkpoint of `audio-motion train syncnet`, of the same features: its judgement becomes part of the loss."""
 
@@ -83,6 +85,7 @@ class TrainGenerator(_Run):
         from audio_motion.progress import progress_bar
         from audio_motion.training.generator import GeneratorTraining, train_generator
 
+        spare_sources(self.output, self.sources, self.expert)
         sizes = {"person": GeneratorTraining, "corpus": GeneratorTraining.corpus, "paper": GeneratorTraining.paper}
         base = sizes[self.size]()
         config = replace(base, loop=self._loop(base.loop), features=self.features, expert=self.expert)
@@ -124,6 +127,7 @@ class TrainPostnet:
         from audio_motion.progress import progress_bar
         from audio_motion.training.postnet import train_postnet
 
+        spare_sources(self.output, (*self.captures, *self.corpus), self.generator, self.expert)
         expert = self.expert or (OWN_EXPERT if self.generator == OWN_GENERATOR else None)
         with progress_bar("training the post-net") as report:
             train_postnet(self.captures, self.corpus, self.generator, expert, self.output, self.config(), report)
@@ -138,6 +142,27 @@ class TrainPostnet:
         base = PostNetTraining()
         steps = base.loop.steps if self.steps is None else self.steps
         return replace(base, loop=replace(base.loop, steps=steps, seed=self.seed, device=self.device))
+
+
+def spare_sources(output: Path, sources: tuple[Path, ...], *checkpoints: Path | None) -> None:
+    """Refuse to write a checkpoint over what a training reads: `spare_inputs`, and what lies in folders among sources.
+
+    A capture's own checkpoints lie in its folder and may be replaced.
+
+    Raises:
+        InputError: `output` is something that is read.
+    """
+    from audio_motion.sequence import LandmarkSequence
+
+    spare_inputs(output, (*sources, *checkpoints))
+    for source in sources:
+        if source.is_dir():
+            captured = (source / name for name in ("transforms.json", "landmarks.npz", "audio.wav", "corpus.json"))
+            spare_inputs(output, (*captured, *source.glob("shard-*")))
+        elif sound := LandmarkSequence.load(source).sound:
+            spare_inputs(output, (source.parent / sound.file,))
+        else:
+            spare_inputs(output, (source.with_suffix(".wav"),))
 
 
 Train = (

@@ -13,9 +13,9 @@ import numpy as np
 from rich.console import Console
 
 from audio_motion.errors import InputError
-from audio_motion.files import held_alone
+from audio_motion.files import held_alone, spare_inputs
 from audio_motion.progress import frame_bar
-from audio_motion.sequence import Sound
+from audio_motion.sequence import Sound, identity_of
 from audio_motion.topology import mouth_opening
 from geneface_ns.capture import checks, report, report_picture, stages, transforms
 from geneface_ns.capture.crop import Crop, choose_crop
@@ -38,6 +38,7 @@ def process(config: CaptureOptions, console: Console | None = None) -> None:
     """
     console = console or Console(stderr=True)
     layout = Layout(config.output)
+    spare_inputs(layout.root, (config.video,))
     source = open_source(config)
     check_writable(layout.root)
     with held_alone(layout.root, "geneface process"):
@@ -159,7 +160,8 @@ def _finish(
         rate = file.getframerate()
         sound = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32767
     sequence = tracked.sequence(person, config.detector)
-    replace(sequence, sound=Sound.of(layout.audio, rate)).save(layout.landmarks)
+    identity = identity_of(sequence.landmarks, sequence.eye_openness)
+    replace(sequence, sound=Sound.of(layout.audio, rate), identity=identity).save(layout.landmarks)
     offset = estimate_offset(mouth_opening(tracked.landmarks), tracked.valid, fps, sound, rate)
     box = stages.head_box(layout, tracked)
     known = state.stages["sound"]

@@ -1,4 +1,8 @@
-"""What each stage of processing reads and writes in the capture directory."""
+"""What each stage of processing reads and writes in the capture directory.
+
+What training looks at besides its own frames (collar, background, hidden torso, head box) is made of training frames
+alone: the test frames are kept from it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from audio_motion.errors import InputError
 from audio_motion.files import written_whole
 from audio_motion.tracking import Track, fit_track
 from geneface_ns.capture import background, boxes, masks, torso
@@ -17,6 +22,7 @@ from geneface_ns.capture.body import as_indices, reference_frame, rough_torso, t
 from geneface_ns.capture.collar import collar_curve
 from geneface_ns.capture.eachframe import each_frame, read_ahead
 from geneface_ns.capture.extract import all_meshes, found, small_size
+from geneface_ns.capture.transforms import split_at
 from geneface_ns.capture_format.layout import Layout
 from geneface_ns.capture_format.pictures import read_png, write_png
 
@@ -52,9 +58,16 @@ def load_track(layout: Layout, name: str = "track") -> Track:
 
 
 def body(layout: Layout, points: np.ndarray, valid: np.ndarray, size: tuple[int, int], advance: Advance) -> None:
-    """Track the torso; points [T, 68, 2] px."""
+    """Track the torso; points [T, 68, 2] px.
+
+    Raises:
+        InputError: no training frame shows the face.
+    """
     scale = small_scale(size)
-    reference = reference_frame(points, valid)
+    usable = valid & is_train(len(points))
+    if not usable.any():
+        raise InputError(f"{layout.root}: only test frames, the last of the video, show the face; give a clearer video")
+    reference = reference_frame(points, usable)
     grey, person = small_frames(layout, np.array([reference]))
     landmarks = points[reference] / scale
     rough = rough_torso(person[0], landmarks)
@@ -70,7 +83,7 @@ def label_frames(layout: Layout, points: np.ndarray, size: tuple[int, int], adva
     """Find the collar and write `masks/`; points [T, 68, 2] px."""
     motion = load_arrays(layout.work / "body.npz")["affine"]
     scale = small_scale(size)
-    chosen = np.unique(np.linspace(0, len(points) - 1, COLLAR_FRAMES).round().astype(int))
+    chosen = spread(split_at(len(points)), COLLAR_FRAMES)
     small = small_size(*size)
     _, persons = small_frames(layout, chosen)
     pictures, mattes, moved = [], [], []
@@ -95,8 +108,8 @@ def label_frames(layout: Layout, points: np.ndarray, size: tuple[int, int], adva
 
 
 def clean_background(layout: Layout, count: int) -> float:
-    """Write `background.png`; returns the part of it that no frame showed."""
-    candidates = np.unique(np.linspace(0, count - 1, CANDIDATES).round().astype(int))
+    """Write `background.png`; returns the part of it that no training frame showed."""
+    candidates = spread(split_at(count), CANDIDATES)
     _, person = small_frames(layout, candidates)
     size = read_png(layout.image(0)).shape
     chosen = candidates[background.choose_frames(person, median_frames((size[1], size[0])))]
@@ -112,7 +125,7 @@ def torso_layers(layout: Layout, points: np.ndarray, size: tuple[int, int], adva
     saved = load_arrays(layout.work / "body.npz")
     motion, reference = saved["affine"], int(saved["reference"])
     collar = masks.Collar(load_arrays(layout.work / "collar.npz")["line"])
-    chosen = np.unique(np.linspace(0, len(points) - 1, median_frames(size)).round().astype(int))
+    chosen = spread(split_at(len(points)), median_frames(size))
     canonical = torso.canonical_torso(
         np.stack([read_png(layout.image(frame)) for frame in chosen]),
         np.stack([read_png(layout.mask(frame)) for frame in chosen]),
@@ -134,8 +147,8 @@ def torso_layers(layout: Layout, points: np.ndarray, size: tuple[int, int], adva
 
 def head_box(layout: Layout, tracked: Track) -> list[list[float]]:
     """The head box out of masks and poses."""
-    usable = np.flatnonzero(tracked.valid)
-    chosen = usable[np.unique(np.linspace(0, len(usable) - 1, BOX_FRAMES).round().astype(int))]
+    usable = np.flatnonzero(tracked.valid & is_train(len(tracked.valid)))
+    chosen = usable[spread(len(usable), BOX_FRAMES)]
     centre = (tracked.cx, tracked.cy)
     outline = [
         boxes.outline_rays(read_png(layout.mask(f)), masks.HEAD, tracked.c2w[f], tracked.fl, centre) for f in chosen
@@ -151,6 +164,16 @@ def pictures(layout: Layout, count: int) -> Iterator[np.ndarray]:
 def head_masks(layout: Layout, count: int) -> Iterator[np.ndarray]:
     """Where the head is in all frames, bool [H, W]."""
     return read_ahead(range(count), lambda frame: read_png(layout.mask(frame)) == masks.HEAD)
+
+
+def is_train(count: int) -> np.ndarray:
+    """Which of so many frames are learnt from: bool [count]."""
+    return np.arange(count) < split_at(count)
+
+
+def spread(count: int, most: int) -> np.ndarray:
+    """At most so many of the first `count` frames, evenly spread, ascending."""
+    return np.unique(np.linspace(0, count - 1, most).round().astype(int))
 
 
 def median_frames(size: tuple[int, int]) -> int:

@@ -12,8 +12,13 @@ import numpy as np
 from audio_motion.errors import InputError
 from audio_motion.sequence import LandmarkSequence
 from geneface_ns.capture_format.layout import Layout
+from geneface_ns.capture_format.poses import is_rigid
 
 SCHEMA_VERSION = 1
+LARGEST = 16384
+"""Pixels, width and height: more is no picture but a mistake."""
+FASTEST = 1000.0
+"""Frames per second."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def load_capture(folder: Path) -> Capture:
     """Read `transforms.json` of a capture directory.
 
     Raises:
-        InputError: not a capture directory, another schema version, or missing or malformed entries.
+        InputError: not a capture directory, another schema version, or missing, malformed or senseless entries.
     """
     folder = Path(folder)
     path = Layout(folder).transforms
@@ -112,10 +117,36 @@ def load_capture(folder: Path) -> Capture:
             is_train=np.array([frame["split"] == "train" for frame in frames]),
             valid=np.array([bool(frame["valid"]) for frame in frames]),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        reason = " ".join(str(error).split())
         raise InputError(
-            f"{path}: malformed capture ({type(error).__name__}: {error}); run `geneface process` again"
+            f"{path}: malformed capture ({type(error).__name__}: {reason}); run `geneface process` again"
         ) from error
+    _check(capture, path)
+    return capture
+
+
+def _check(capture: Capture, path: Path) -> None:
+    """Raises InputError unless every value can be meant."""
+
+    def check(good: bool | np.bool_, problem: str) -> None:
+        if not good:
+            raise InputError(f"{path}: malformed capture ({problem}); run `geneface process` again")
+
+    check(isinstance(capture.person, str), f"person is {capture.person!r}")
+    check(0 < capture.fps <= FASTEST, f"fps is {capture.fps:g}")
+    for name, size in (("w", capture.width), ("h", capture.height)):
+        check(0 < size <= LARGEST, f"{name} is {size}")
+    for name, focal in zip(("fl_x", "fl_y"), capture.focal, strict=True):
+        check(np.isfinite(focal) and focal > 0, f"{name} is {focal:g}")
+    check(np.isfinite(capture.centre).all(), f"cx, cy are {capture.centre}")
+    low, high = capture.head_box
+    check(np.isfinite(capture.head_box).all() and (low < high).all(), "head_box holds nothing")
+    for name, good in (
+        ("transform_matrix is no rotation and place", is_rigid(capture.c2w)),
+        ("body is not finite", np.isfinite(capture.body).all(axis=(1, 2))),
+        ("lips_box is not finite", np.isfinite(capture.lips_box).all(axis=1)),
+    ):
+        check(good.all(), f"frame {int((~good).argmax())}: {name}")
     if not (capture.is_train & capture.valid).any():
         raise InputError(f"{path}: no valid training frame; run `geneface process` on a longer or clearer video")
-    return capture

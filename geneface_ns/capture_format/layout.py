@@ -42,6 +42,11 @@ class Layout:
         return self.root / ".process"
 
     @property
+    def prepared(self) -> Path:
+        """What trainings have made of the pictures to draw from; made again where it is missing."""
+        return self.root / ".frames"
+
+    @property
     def state(self) -> Path:
         return self.work / "state.json"
 
@@ -52,10 +57,10 @@ class Layout:
 
     @property
     def owned(self) -> tuple[Path, ...]:
-        """Everything that processing writes."""
+        """Everything that processing writes, and what was made of it."""
         folders = tuple(self.root / name for name in ("images", "masks", "torso"))
         files = (self.landmarks, self.audio, self.background, self.report, self.report_picture)
-        return (self.transforms, *files, *folders, self.work)
+        return (self.transforms, *files, *folders, self.work, self.prepared)
 
     def image(self, frame: int) -> Path:
         return self.root / "images" / f"{frame:05d}.png"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from audio_motion.errors import InputError
-from audio_motion.files import written_whole
+from audio_motion.files import spare_inputs, written_whole
 from geneface_ns.commands.memory import explains_out_of_memory
 
 
@@ -44,6 +44,10 @@ class EvaluateConfig:
         from geneface_ns.nerf.checkpoint import find_run, load_trained
 
         run = find_run(self.load_config)
+        folder = self.output or run / "evaluation"
+        report_file, video = folder / "evaluation.json", folder / "side_by_side.mp4"
+        for output in (report_file, video):
+            spare_inputs(output, (self.load_config, Path(self.generator)))
         import numpy as np
 
         from geneface_ns.evaluation.evaluate import MODES, evaluate
@@ -56,18 +60,17 @@ class EvaluateConfig:
         trained = load_trained(self.load_config, self.data, self.device)
         capture = trained.capture
         test = np.flatnonzero(~capture.is_train)
-        if len(test) == 0:
-            raise InputError(f"{capture.folder}: has no test frames; run `geneface process` again")
+        if not capture.valid[test].any():
+            raise InputError(f"{capture.folder}: has no test frames with a face; run `geneface process` again")
         voice = voice_of(capture, self.generator)
         start = float(test[0] / capture.fps)
         speech = motion_of_speech(
             capture.folder / "audio.wav", voice, capture, self.seed, self.temperature, start=start
         )
-        folder = self.output or run / "evaluation"
         lpips = make_perceptual()
         modes = evaluate(
             *(ReferenceRenderer(trained.portrait), capture, test, speech, trained.portrait.camera.size, lpips),
-            folder / "side_by_side.mp4",
+            video,
         )
         report = {
             "schema_version": 1,
@@ -78,7 +81,7 @@ class EvaluateConfig:
             "lpips": lpips if isinstance(lpips, str) else "AlexNet",
             "modes": {mode.name: {"what": mode.what, **modes[mode.name]} for mode in MODES},
         }
-        with written_whole(folder / "evaluation.json") as temporary:
+        with written_whole(report_file) as temporary:
             temporary.write_text(json.dumps(report, indent=1) + "\n")
         show(report)
-        print(f"{folder / 'evaluation.json'}, {folder / 'side_by_side.mp4'}")
+        print(f"{report_file}, {video}")

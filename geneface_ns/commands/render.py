@@ -51,6 +51,7 @@ class RenderConfig:
             InputError: anything given cannot be used; found out before the model is loaded where possible.
         """
         from audio_motion.audio import audio_info
+        from audio_motion.files import spare_inputs
         from geneface_ns.nerf.checkpoint import find_run
         from geneface_ns.output.video import codecs_for
 
@@ -63,6 +64,8 @@ class RenderConfig:
         if sequence is not None and sound is None:
             assert self.motion is not None
             sound = sound_beside(self.motion, sequence)
+        given = (self.audio, self.motion, sound, self.camera_path, self.load_config, Path(self.generator))
+        spare_inputs(self.output, given)
         duration = audio_info(sound).duration if sound else None
         if sequence is not None and duration is not None and abs(sequence.duration - duration) > LARGEST_DIFFERENCE:
             raise InputError(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from audio_motion.errors import InputError
-from audio_motion.sequence import LandmarkSequence
+from audio_motion.sequence import LandmarkSequence, identity_of
 from geneface_ns.capture_format.capture import Capture
+from geneface_ns.motion.eyes import EyeRange, eye_range, generated_range, onto_range, with_eyes
 
 
 class MotionFrame(NamedTuple):
@@ -21,21 +23,42 @@ class MotionFrame(NamedTuple):
     """float32 [2]."""
 
 
-def own_landmarks(sequence: LandmarkSequence, person: str, mean_landmarks: np.ndarray) -> np.ndarray:
-    """A sequence's motion as landmarks [T, 68, 3] of the person to be shown.
+def is_own(sequence: LandmarkSequence, capture: Capture) -> bool:
+    """Whether a sequence is the capture's own tracking, or a part of it: by content, never by the person's name.
 
-    Args:
-        sequence: motion of anyone. Offsets are laid on this person's mean; another person's positions lose that
-            person's mean (over valid frames) first.
-        person: who is shown.
-        mean_landmarks: [68, 3], that person's mean.
+    Sequences of older releases carry no identity; such a one is the capture's own if it is all of it.
     """
-    if sequence.space == "offset":
-        return sequence.landmarks + mean_landmarks
-    if sequence.person == person:
-        return sequence.landmarks
-    seen = sequence.landmarks[sequence.valid] if sequence.valid.any() else sequence.landmarks
-    return sequence.landmarks - seen.mean(axis=0) + mean_landmarks
+    ids = [s.identity or identity_of(s.landmarks, s.eye_openness) for s in (sequence, capture.landmarks)]
+    return sequence.space == "head" and ids[0] == ids[1]
+
+
+def own_eyes(capture: Capture) -> EyeRange:
+    """How open the captured person's eyes are: over the valid training frames."""
+    return eye_range(capture.landmarks.eye_openness[capture.is_train & capture.valid])
+
+
+def onto_person(sequence: LandmarkSequence, capture: Capture) -> tuple[np.ndarray, np.ndarray]:
+    """A sequence's motion as the captured person's.
+
+    The capture's own tracking stays as it is. Of anybody else's, the landmarks lose the mean face that they are about
+    (the one the sequence names, else the mean of its valid frames; offsets have none) and get this person's; the eyes
+    are taken from the other's range to this person's (`geneface_ns.motion.eyes`), and the lids follow them.
+
+    Returns:
+        landmarks float32 [T, 68, 3] in the person's head frame, and eye openness float32 [T, 2].
+    """
+    if is_own(sequence, capture):
+        return sequence.landmarks, sequence.eye_openness
+    valid = sequence.valid if sequence.valid.any() else np.ones(len(sequence), bool)
+    landmarks = sequence.landmarks + capture.mean_landmarks
+    if sequence.space == "head":
+        landmarks -= sequence.landmarks[valid].mean(axis=0) if sequence.mean is None else sequence.mean
+    if sequence.producer.kind == "generator":
+        theirs = generated_range(np.median(sequence.eye_openness, axis=0))
+    else:
+        theirs = eye_range(sequence.eye_openness[valid])
+    eyes = onto_range(sequence.eye_openness, theirs, own_eyes(capture))
+    return with_eyes(landmarks, eyes, capture.mean_landmarks).astype(np.float32), eyes
 
 
 def motion_of_sequence(
@@ -46,10 +69,11 @@ def motion_of_sequence(
     Args:
         frames: how many are wanted; the last is held, or what is too much left out. Default: all there are.
     """
-    sequence = sequence.resample(capture.fps)
-    landmarks = own_landmarks(sequence, capture.person, capture.mean_landmarks).astype(np.float32)
-    for index in np.arange(frames or len(sequence)).clip(max=len(sequence) - 1):
-        yield MotionFrame(landmarks[index], sequence.eye_openness[index])
+    # Ranges and means first: resampling rounds off the bottoms of blinks.
+    landmarks, eyes = onto_person(sequence, capture)
+    moved = replace(sequence, landmarks=landmarks, eye_openness=eyes, space="head").resample(capture.fps)
+    for index in np.arange(frames or len(moved)).clip(max=len(moved) - 1):
+        yield MotionFrame(moved.landmarks[index], moved.eye_openness[index])
 
 
 def held(motion: Iterable[MotionFrame]) -> Iterator[MotionFrame]:

@@ -10,7 +10,8 @@ import numpy as np
 from audio_motion.audio import SAMPLE_RATE, stream_audio
 from audio_motion.predict import Generator
 from geneface_ns.capture_format.capture import Capture
-from geneface_ns.motion.sequence import MotionFrame
+from geneface_ns.motion.eyes import generated_range, onto_range, with_eyes
+from geneface_ns.motion.sequence import MotionFrame, own_eyes
 from geneface_ns.motion.voice import Voice
 
 
@@ -43,5 +44,7 @@ def motion_of_speech(
     # The same mean that offsets and other people's motion are laid on.
     shift = (capture.mean_landmarks - face.mean).astype(np.float32)
     chunks = stream_audio(sound) if start == 0 else sound_from(sound, start)
+    theirs, own = generated_range(face.eyes), own_eyes(capture)
     for part in speaker.stream(chunks, capture.fps, seed, temperature):
-        yield from map(MotionFrame, part.landmarks + shift, part.eye_openness)
+        eyes = onto_range(part.eye_openness, theirs, own)
+        yield from map(MotionFrame, with_eyes(part.landmarks + shift, eyes, capture.mean_landmarks), eyes)

@@ -13,11 +13,14 @@ from scipy.spatial.transform import Rotation
 
 from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import Capture, load_capture
+from geneface_ns.capture_format.poses import is_rigid
 
 SMOOTHING = 1.5
 """Frames; deviation of the Gaussian along time. 1 to 2 take the tracker's jitter away at no cost, 4 would show."""
 WINDOW = 16
 """Frames of head motion before and after that the body is predicted from."""
+LONGEST_PATH = 3600.0
+"""Seconds of a camera path; it is replayed to and fro where speech lasts longer."""
 
 BodyPredictor = Callable[[np.ndarray], np.ndarray]
 """Camera to head [T, 4, 4] -> body motion [T, 2, 3]."""
@@ -35,7 +38,8 @@ class Trajectory:
 
     def at(self, time: float) -> tuple[np.ndarray, np.ndarray]:
         """Pose float32 [4, 4] and body motion float32 [2, 3] at `time` seconds, between frames interpolated."""
-        position = float(pingpong_index(time * self.fps, len(self.c2w)))
+        # A frame's own time is that frame, whatever the division by fps has rounded away.
+        position = float(pingpong_index(round(time * self.fps, 6), len(self.c2w)))
         low = int(position)
         pair = slice(low, low + 2)
         weight = position - low
@@ -166,35 +170,65 @@ def trajectory_from_file(path: Path, capture: Capture) -> Trajectory:
     """Poses from elsewhere, with the body predicted from them.
 
     Args:
-        path: a camera path saved by nerfstudio's viewer (taken as it is; its fields of view are not used, the
-            capture's lens stays), or the `transforms.json` of another capture, whose head motion is moved onto this
-            person's mean pose.
+        path: a camera path saved by nerfstudio's viewer, or the `transforms.json` of another capture. A path's poses
+            are taken exactly as they are, and resampled only where its frame rate is not the capture's; its fields of
+            view are not used, the capture's lens stays. Another capture's head motion is smoothed as this one's own is,
+            and moved onto this person's mean pose.
         capture: the person to be shown; the body's answer to the head's motion is learnt from it.
 
     Raises:
-        InputError: neither of these files.
+        InputError: neither of these files, or a path that no camera can follow.
     """
     path = Path(path)
+    data = _read(path)
+    if "camera_path" in data:
+        c2w = _camera_path(path, data, capture.fps)
+    else:
+        other = load_capture(path.parent)
+        c2w = rebase_poses(
+            other.c2w[other.is_train].astype(np.float64), mean_pose(capture.c2w[capture.is_train].astype(np.float64))
+        )
+        c2w = smooth_poses(resample_poses(c2w, other.fps, capture.fps), SMOOTHING)
+    own = capture_trajectory(capture)
+    return Trajectory(c2w, fit_body_predictor(own.c2w, own.body)(c2w), capture.fps)
+
+
+def _read(path: Path) -> dict:
     try:
         data = json.loads(path.read_text())
-        if "camera_path" in data:
-            poses = [camera["camera_to_world"] for camera in data["camera_path"]]
-            c2w = np.array(poses, np.float64).reshape(-1, 4, 4)
-            fps = len(c2w) / float(data["seconds"])
-        elif "frames" in data:
-            other = load_capture(path.parent)
-            c2w, fps = other.c2w[other.is_train].astype(np.float64), other.fps
-            c2w = rebase_poses(c2w, mean_pose(capture.c2w[capture.is_train]))
-        else:
-            raise KeyError("camera_path")
-        if len(c2w) == 0:
-            raise ValueError("it holds no camera")
-        Rotation.from_matrix(c2w[:, :3, :3])
-    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        raise _not_a_path(path, f"{type(error).__name__}: {error}") from error
+    if not isinstance(data, dict) or not data.keys() & {"camera_path", "frames"}:
+        raise _not_a_path(path, "no cameras in it")
+    return data
+
+
+def _camera_path(path: Path, data: dict, fps: float) -> np.ndarray:
+    """The poses [T, 4, 4] of a viewer's camera path, `fps` of them a second."""
+    try:
+        c2w = np.array([camera["camera_to_world"] for camera in data["camera_path"]], np.float64).reshape(-1, 4, 4)
+        seconds = float(data["seconds"])
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise _not_a_path(path, f"{type(error).__name__}: {error}") from error
+    if len(c2w) == 0:
+        raise _not_a_path(path, "it holds no camera")
+    if not 0 < seconds <= LONGEST_PATH:
         raise InputError(
-            f"{path}: not a camera path ({type(error).__name__}: {error}); save one in the viewer's Render tab "
-            "or give another capture's transforms.json"
-        ) from error
-    own = capture_trajectory(capture)
-    c2w = smooth_poses(resample_poses(c2w, fps, capture.fps), SMOOTHING)
-    return Trajectory(c2w, fit_body_predictor(own.c2w, own.body)(c2w), capture.fps)
+            f'{path}: lasts {seconds:g} s; give a path whose "seconds" are above 0 and at most {LONGEST_PATH:g}'
+        )
+    bad = ~is_rigid(c2w)
+    if bad.any():
+        raise InputError(
+            f"{path}: camera {int(bad.argmax())} is not a rotation and a place; save the path again in the viewer"
+        )
+    # The viewer rounds the number of cameras down: within one frame over the whole path, the rates are the same.
+    if abs(len(c2w) - seconds * fps) < 1:
+        return c2w
+    return resample_poses(c2w, len(c2w) / seconds, fps)
+
+
+def _not_a_path(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"{path}: not a camera path ({reason}); save one in the viewer's Render tab or give another capture's "
+        "transforms.json"
+    )

@@ -7,7 +7,7 @@ import pickle
 import re
 import zipfile
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +49,8 @@ class About:
     @staticmethod
     def of(capture: Capture, downscale: int, config: PortraitConfig) -> About:
         # A subclass's further fields are no part of the portrait.
-        sizes = {field.name: getattr(config, field.name) for field in fields(PortraitConfig)}
-        plain = {
-            name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-            for name, value in sizes.items()
-        }
-        return About(FORMAT, str(capture.folder.resolve()), fingerprint(capture), downscale, plain)
+        own = PortraitConfig(**{field.name: getattr(config, field.name) for field in fields(PortraitConfig)})
+        return About(FORMAT, str(capture.folder.resolve()), fingerprint(capture), downscale, asdict(own))
 
     @property
     def portrait_config(self) -> PortraitConfig:

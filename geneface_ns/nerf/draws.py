@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from geneface_ns.nerf.frames import FrameStore
+from geneface_ns.capture_format.capture import Capture
 from geneface_ns.nerf.losses import Truth
-from geneface_ns.nerf.neck import neck_under_collar
-from geneface_ns.nerf.training import Rays
+from geneface_ns.nerf.prepared import COVER, NECK, SOLID_HEAD, Prepared, unpack_head
+from geneface_ns.nerf.training import Rays, generator_of
 from geneface_ns.scene.camera import pinhole_directions
 
 
@@ -31,101 +30,149 @@ class DrawConfig:
     """How far the neck is continued under the collar, image widths."""
     neck_trust: float = 0.1
     """Weight of a continued pixel against a seen one."""
+    random_underlay: float = 0.5
+    """Part of the rays through the middle of the head that lie over a random colour: a head that the wall's brightness
+    shines through is told from an opaque one."""
 
 
-class Draw(NamedTuple):
-    """N drawn pixels."""
+class RaySource(NamedTuple):
+    """All that rays are drawn from, on one device."""
 
-    frame: Tensor
-    """int64 [N], frame of the capture."""
-    pixel: Tensor
-    """int64 [N], flat index into the picture."""
-    truth: Truth
+    prepared: Prepared
+    lips: Tensor
+    """int64 [F, 4] x0, y0, x1, y1: pixels of each frame that lips rays are drawn from."""
+    c2w: Tensor
+    """[F, 4, 4]."""
+    times: Tensor
+    """[F], 0 for the first and 1 for the last frame."""
+    focal: tuple[float, float]
+    centre: tuple[float, float]
+
+    def to(self, device: torch.device) -> RaySource:
+        """All of it on a device."""
+        return self._replace(
+            prepared=self.prepared.to(device),
+            lips=self.lips.to(device),
+            c2w=self.c2w.to(device),
+            times=self.times.to(device),
+        )
+
+
+def ray_source(capture: Capture, prepared: Prepared, downscale: int) -> RaySource:
+    """What a capture's rays are drawn from, on the CPU."""
+    return RaySource(
+        prepared,
+        torch.from_numpy(lips_pixels(capture.lips_box / downscale, prepared.size)),
+        torch.from_numpy(capture.c2w),
+        torch.from_numpy(capture.times),
+        (capture.focal[0] / downscale, capture.focal[1] / downscale),
+        (capture.centre[0] / downscale, capture.centre[1] / downscale),
+    )
+
+
+def lips_pixels(boxes: np.ndarray, size: tuple[int, int], margin: float = 0.15) -> np.ndarray:
+    """Whole pixels around the lips, at least one, inside the picture.
+
+    Args:
+        boxes: [F, 4] x0, y0, x1, y1 in pixels.
+        size: width and height.
+        margin: part of the box's width added on each side.
+
+    Returns:
+        int64 [F, 4]; the last row and column do not belong.
+    """
+    grow = margin * (boxes[:, 2:3] - boxes[:, :1])
+    low = np.clip(np.floor(boxes[:, :2] - grow).astype(np.int64), 0, (size[0] - 1, size[1] - 1))
+    high = np.clip(np.ceil(boxes[:, 2:] + grow).astype(np.int64), low + 1, size)
+    return np.concatenate([low, high], axis=1)
 
 
 def draw(
-    store: FrameStore, frames: np.ndarray, step: int, head_stage: bool, config: DrawConfig, device: torch.device
-) -> Draw:
-    """The pixels of a step; they follow from the step alone: a resumed run sees the same.
+    source: RaySource, frames: Tensor, step: int, head_stage: bool, config: DrawConfig, rank: int = 0, purpose: int = 0
+) -> tuple[Rays, Truth]:
+    """The rays of a step and what they really look like, on the source's device.
+
+    They follow from step and rank alone: a resumed run sees the same, and every process of several its own.
 
     Args:
-        store: the capture's frames at the training size.
-        frames: int64 [F] those to draw from.
+        frames: int64 [N] those of the capture to draw from.
         step: of the training.
         head_stage: whether the head learns.
+        purpose: another number, other rays.
     """
-    rng = np.random.default_rng((step, len(frames)))
-    picks = rng.integers(len(frames), size=config.frames_per_batch)
-    each = config.train_num_rays_per_batch // len(picks)
-    width, height = store.size
-    rows: list[dict[str, np.ndarray]] = []
-    for pick in picks:
-        index = int(frames[pick])
-        frame = store.frame(index)
-        if head_stage:
-            lips = store.capture.lips_box[index] / store.downscale
-            pixels = head_pixels(frame.head, lips, each, config.lips_share, rng)
-        else:
-            pixels = rng.integers(width * height, size=each)
-        row = {
-            "frame": np.full(each, index),
-            "pixels": pixels,
-            "image": frame.image.reshape(-1, 3)[pixels],
-            "underlay": frame.underlay.reshape(-1, 4)[pixels],
-            "head": frame.head.reshape(-1, 1)[pixels],
-            "trust": np.full((each, 1), 255, np.uint8),
-        }
-        if head_stage:
-            reach = max(1, round(config.neck_reach * width))
-            under, colour = neck_under_collar(frame.image, frame.head, frame.underlay[..., 3], reach)
-            guessed = under.reshape(-1)[pixels]
-            row["image"][guessed] = colour.reshape(-1, 3)[pixels[guessed]]
-            row["underlay"][guessed, 3] = 0
-            row["head"][guessed] = 255
-            row["trust"][guessed] = round(255 * config.neck_trust)
-        rows.append(row)
-    stacked = {name: torch.from_numpy(np.concatenate([row[name] for row in rows])).to(device) for name in rows[0]}
-    truth = Truth(*(stacked[name].float() / 255 for name in ("image", "underlay", "head", "trust")))
-    return Draw(stacked["frame"], stacked["pixels"], truth)
+    device = source.c2w.device
+    generator = generator_of(device, step, rank, purpose)
+    picks = torch.randint(len(frames), (config.frames_per_batch,), generator=generator, device=device)
+    each = config.train_num_rays_per_batch // config.frames_per_batch
+    index = frames.to(device)[picks]
+    if head_stage:
+        in_lips = round(each * config.lips_share)
+        lips = _in_boxes(source.lips[index], in_lips, source.prepared.size[0], generator)
+        pixel = torch.cat([lips, _around_heads(source.prepared, index, each - in_lips, generator)], dim=1)
+    else:
+        pixel = torch.randint(source.prepared.pixels.shape[1], (len(index), each), generator=generator, device=device)
+    frame, pixel = index.repeat_interleave(each), pixel.reshape(-1)
+    # Eight bytes are one number, so a ray is one lookup.
+    packed = source.prepared.pixels.view(torch.int64)[frame, pixel, 0].view(torch.uint8).view(-1, 8)
+    truth = _truth_of_head(packed, config, generator) if head_stage else _truth_of_picture(packed)
+    return _rays(source, frame, pixel), truth
 
 
-def head_pixels(
-    head: np.ndarray, lips_box: np.ndarray, count: int, lips_share: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Draw pixels in and around the head, and a share of them in the lips' box.
-
-    Args:
-        head: uint8 [H, W], how much of the pixel is head.
-        lips_box: [4] x0, y0, x1, y1 in pixels.
-
-    Returns:
-        int64 [count] flat indices; all over the picture where no head is seen.
-    """
-    height, width = head.shape
-    margin = max(1, width // 32)  # the head's outline is learned from what lies beside it
-    around = cv2.dilate((head > 0).astype(np.uint8), np.ones((2 * margin + 1, 2 * margin + 1), np.uint8))
-    candidates = np.flatnonzero(around) if around.any() else np.arange(height * width)
-    pixels = rng.choice(candidates, size=count)
-    in_lips = round(count * lips_share)
-    grow = 0.15 * (lips_box[2] - lips_box[0])
-    x0, y0 = np.clip(np.floor(lips_box[:2] - grow).astype(int), 0, (width - 1, height - 1))
-    x1, y1 = np.clip(np.ceil(lips_box[2:] + grow).astype(int), (x0 + 1, y0 + 1), (width, height))
-    pixels[:in_lips] = rng.integers(y0, y1, size=in_lips) * width + rng.integers(x0, x1, size=in_lips)
-    return pixels
+def _in_boxes(boxes: Tensor, count: int, width: int, generator: torch.Generator) -> Tensor:
+    """Uniform in each box [B, 4]: flat pixels [B, count]."""
+    place = torch.rand(2, len(boxes), count, generator=generator, device=boxes.device)
+    x = boxes[:, :1] + (place[0] * (boxes[:, 2:3] - boxes[:, :1])).long()
+    y = boxes[:, 1:2] + (place[1] * (boxes[:, 3:] - boxes[:, 1:2])).long()
+    return y * width + x
 
 
-def rays_of_pixels(
-    c2w: Tensor, times: Tensor, pixel: Tensor, focal: tuple[float, float], centre: tuple[float, float], size: Tensor
-) -> Rays:
-    """Rays of the capture's pinhole cameras.
+def _around_heads(prepared: Prepared, index: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Uniform in and around each frame's head: flat pixels [B, count]."""
+    begin, end = prepared.frame_from[index, None], prepared.frame_from[index + 1, None]
+    place = torch.rand(len(index), count, generator=generator, device=index.device)
+    number = torch.minimum(begin + (place * (end - begin)).long(), end - 1)
+    run = torch.searchsorted(prepared.run_from, number, right=True) - 1
+    return prepared.run_start[run] + number - prepared.run_from[run]
 
-    Args:
-        c2w: [N, 3 or 4, 4] of each ray's frame; times: [N].
-        pixel: int64 [N], flat index into the picture.
-        focal, centre: pixels; size: [2] width and height.
-    """
-    width = int(size[0])
+
+def _truth_of_head(packed: Tensor, config: DrawConfig, generator: torch.Generator) -> Truth:
+    """Pixels [N, 8] as the head learns from them."""
+    values = packed[:, :7].float() / 255
+    image, behind, before = values[:, :3], values[:, 3:6], values[:, 6:]
+    head, kind = unpack_head(packed[:, 7:])
+    is_neck, is_solid = kind == NECK, kind == SOLID_HEAD
+    shade = torch.rand(len(packed), 4, generator=generator, device=packed.device)
+    over_shade = is_solid & (shade[:, 3:] < config.random_underlay)
+    return Truth(
+        image=torch.where(is_neck, behind, image),
+        underlay=torch.cat(
+            [
+                torch.where(over_shade, shade[:, :3], torch.where(is_neck, image, behind)),
+                before.masked_fill(is_neck, 0),
+            ],
+            dim=1,
+        ),
+        head=head.masked_fill(is_neck, 1),
+        shown=torch.where(kind == COVER, 1.0, 1 - before).masked_fill(is_neck, 1),
+        trust=torch.where(is_neck, config.neck_trust, 1.0),
+    )
+
+
+def _truth_of_picture(packed: Tensor) -> Truth:
+    """Pixels [N, 8] as the torso learns from them."""
+    values = packed[:, :7].float() / 255
+    head, kind = unpack_head(packed[:, 7:])
+    underlay = torch.where((kind == NECK).expand(-1, 4), values[:, [0, 1, 2, 6]], values[:, 3:])
+    return Truth(values[:, :3], underlay, head, 1 - values[:, 6:], torch.ones_like(head))
+
+
+def _rays(source: RaySource, frame: Tensor, pixel: Tensor) -> Rays:
+    """Rays of frames [N] through the middle of flat pixels [N]."""
+    width, height = source.prepared.size
     centres = torch.stack([pixel % width, pixel // width], dim=1) + 0.5
-    local = pinhole_directions(centres, focal, centre)
-    directions = (c2w[:, :3, :3] @ local[:, :, None])[..., 0]
-    return Rays(times, c2w[:, :3, 3], directions, centres / size * 2 - 1)
+    local = pinhole_directions(centres, source.focal, source.centre)
+    c2w = source.c2w[frame]
+    # No matrix product: under mixed precision it would round directions to half precision.
+    directions = (c2w[:, :3, :3] * local[:, None, :]).sum(dim=2)
+    size = torch.tensor([width, height], dtype=centres.dtype, device=centres.device)
+    return Rays(source.times[frame], c2w[:, :3, 3], directions, centres / size * 2 - 1)

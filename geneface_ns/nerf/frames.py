@@ -1,8 +1,7 @@
-"""The frames of a capture as uint8 arrays, decoded when first asked for and kept within a memory budget."""
+"""The frames of a capture as uint8 arrays at the training size, one whole frame at a time."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import NamedTuple
 
 import cv2
@@ -26,20 +25,17 @@ class Frame(NamedTuple):
 
 
 class FrameStore:
-    """Frames of a capture, reduced by a whole factor, least recently used first out."""
+    """Frames of a capture, reduced by a whole factor."""
 
-    def __init__(self, capture: Capture, downscale: int = 1, budget_bytes: int = 2 * 1024**3) -> None:
+    def __init__(self, capture: Capture, downscale: int = 1) -> None:
         """
         Args:
             downscale: whole factor by which width and height are reduced (area mean).
-            budget_bytes: how much decoded data is kept in memory.
         """
         self.capture = capture
         self.downscale = downscale
         self.size = (capture.width // downscale, capture.height // downscale)
         """Width and height in pixels."""
-        self._capacity = max(1, budget_bytes // (self.size[0] * self.size[1] * 8))
-        self._kept: OrderedDict[int, Frame] = OrderedDict()
         self._background: np.ndarray | None = None
 
     def frame(self, index: int) -> Frame:
@@ -48,16 +44,6 @@ class FrameStore:
         Raises:
             InputError: one of its files is missing or unreadable.
         """
-        if index in self._kept:
-            self._kept.move_to_end(index)
-            return self._kept[index]
-        frame = self._decode(index)
-        self._kept[index] = frame
-        if len(self._kept) > self._capacity:
-            self._kept.popitem(last=False)
-        return frame
-
-    def _decode(self, index: int) -> Frame:
         layout = self.capture.layout
         if self._background is None:
             self._background = read_png(layout.background)

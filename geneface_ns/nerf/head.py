@@ -12,6 +12,9 @@ from geneface_ns.scene.codes import ConditionEncoder
 from geneface_ns.scene.grids import interpolate_frame_planes, interpolate_planes, to_unit
 from geneface_ns.scene.warp import LandmarkWarp
 
+CACHED_ROWS = 4096
+"""Samples whose hidden layers fit into a core's cache."""
+
 
 @dataclass
 class HeadFieldConfig:
@@ -41,7 +44,7 @@ class FrameState(NamedTuple):
     volumes: Tensor
     """[B, 5, R, R, R] motion of points and gates (warp.py)."""
     planes: Tensor
-    """[B, 3, C, R, R] expression features around the face."""
+    """[B, 3, 2 C, R, R] expression features around the face: those of the mouth, then those of the upper face."""
     codes: Tensor
     """[3 B, hidden] what each frame's pose, mouth and eyes add to the perceptron's first layer."""
 
@@ -52,7 +55,11 @@ class HeadField(nn.Module):
     A sample's point is moved to the mean face by the landmarks (warp.py). There it reads static features (tri-plane)
     and expression features: planes around the face, each frame's being the sum of a few learned ones weighted by the
     frame's codes (the linear blend of NeRFBlendShape, Gao et al., SIGGRAPH Asia 2022, on planes). The codes also
-    enter the perceptron, each gated to its region by distance, so that hair does not follow speech.
+    enter the perceptron.
+
+    Planes and codes are gated by distance: the mouth's count near the mouth and the eyes' near the eyes, so that
+    nothing else follows them but by the motion of the landmarks. Ungated, a combination of codes that training never
+    held tears holes into the jaw, and a blink leaves blotches on the cheeks.
     """
 
     box: Tensor
@@ -78,13 +85,12 @@ class HeadField(nn.Module):
         self.planes = nn.ParameterList(
             [nn.Parameter(0.1 * torch.randn(3, config.plane_channels, r, r)) for r in config.plane_resolutions]
         )
-        codes = sum(self.encoder.widths)
-        self.expression_planes = nn.Parameter(
-            0.01 * torch.randn(codes, 3 * config.basis_channels * config.basis_resolution**2)
-        )
+        lower, upper = self.encoder.widths
+        values = 3 * config.basis_channels * config.basis_resolution**2
+        self.lower_planes = nn.Parameter(0.01 * torch.randn(lower, values))
+        self.upper_planes = nn.Parameter(0.01 * torch.randn(upper, values))
         features = config.plane_channels * len(config.plane_resolutions) + config.basis_channels
         self.first = nn.Linear(features, config.hidden)
-        lower, upper = self.encoder.widths
         self.lower_code = nn.Linear(lower, config.hidden, bias=False)
         self.upper_code = nn.Linear(upper, config.hidden, bias=False)
         self.pose_code = nn.Linear(6, config.hidden, bias=False)
@@ -99,8 +105,9 @@ class HeadField(nn.Module):
         """Prepare B frames: [B, 68, 3], [B, 2], pose code [B, 6]."""
         lower, upper = self.encoder(landmarks, eye_openness)
         config = self.config
-        planes = (torch.cat([lower, upper], dim=1) @ self.expression_planes).reshape(
-            len(landmarks), 3, config.basis_channels, config.basis_resolution, config.basis_resolution
+        shape = (len(landmarks), 3, config.basis_channels, config.basis_resolution, config.basis_resolution)
+        planes = torch.cat(
+            [(lower @ self.lower_planes).reshape(shape), (upper @ self.upper_planes).reshape(shape)], dim=2
         )
         volumes = self.warp.volumes(landmarks if config.move_points else self.warp.mean.expand_as(landmarks))
         codes = torch.cat([self.pose_code(pose), self.lower_code(lower), self.upper_code(upper)])
@@ -123,11 +130,14 @@ class HeadField(nn.Module):
         # Fades to nothing at the border of the face's box, where the planes end.
         fade = (4 - 4 * in_face.abs().amax(dim=1, keepdim=True)).clamp(0, 1)
         features = [interpolate_planes(planes, unit) for planes in self.planes]
-        features.append(fade * interpolate_frame_planes(state.planes, in_face, frame))
+        lower, upper = interpolate_frame_planes(state.planes, in_face, frame).chunk(2, dim=1)
+        features.append(fade * (gates[:, :1] * lower + gates[:, 1:] * upper))
         # Each frame's codes are rows of one matrix, picked and gated by a product: gathering them a sample is slower.
         own = torch.nn.functional.one_hot(frame, len(state.planes)).to(points.dtype)
         rows = torch.cat([*features, own, gates[:, :1] * own, gates[:, 1:] * own], dim=1)
-        hidden = torch.addmm(self.first.bias, rows, torch.cat([self.first.weight.T, state.codes]))
-        output = self.rest(hidden)
+        first = torch.cat([self.first.weight.T, state.codes])
+        # On a CPU the perceptron waits for memory unless its layers' outputs stay in the cache.
+        blocks = rows.split(CACHED_ROWS) if rows.device.type == "cpu" else (rows,)
+        output = torch.cat([self.rest(torch.addmm(self.first.bias, block, first)) for block in blocks])
         density = torch.nn.functional.softplus(output[:, 3]) * 30
         return density, torch.sigmoid(output[:, :3])

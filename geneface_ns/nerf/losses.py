@@ -34,8 +34,15 @@ class Truth(NamedTuple):
     """[N, 4] what lies behind the head, and how much of it lies before the head."""
     head: Tensor
     """[N, 1] how much of the pixel is head."""
+    shown: Tensor
+    """[N, 1] how much of the head would be seen there. All of it where the torso lies before it and no neck can be:
+    nothing of the head belongs there, though it would be hidden."""
     trust: Tensor
     """[N, 1] weight against a seen pixel: a guessed one weighs less."""
+
+    def to(self, device: torch.device | str) -> Truth:
+        """All of it on a device."""
+        return Truth(*(x.to(device, non_blocking=True) for x in self))
 
 
 def psnr(rendered: Tensor, real: Tensor) -> Tensor:
@@ -51,7 +58,7 @@ def head_losses(colour: Tensor, opacity: Tensor, spread: Tensor, truth: Truth, c
         spread: scalar, `volume.distortion`.
     """
     error = (lay_over(colour, opacity, truth.underlay) - truth.image).square()
-    uncovered = (opacity * (1 - truth.underlay[:, 3:]) - truth.head).square()
+    uncovered = (opacity * truth.shown - truth.head).square()
     return {
         "rgb": (truth.trust * error).mean(),
         "mask": config.mask_loss * (truth.trust * uncovered).mean(),

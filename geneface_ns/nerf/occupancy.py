@@ -9,18 +9,21 @@ from torch import Tensor, nn
 from geneface_ns.nerf.volume import Samples, box_span
 from geneface_ns.scene.grids import to_unit
 
+WIDEST_REACH = 16
+"""Pixels, or blocks of pixels, by which `Occupancy.image_mask` widens what it sees."""
+
 
 class Occupancy(nn.Module):
     """A dense grid over the head's box that says where samples are worth their while.
 
     It begins as the visual hull of the head masks. Training then notes how much each cell's samples weigh in their
     pixels, as a decaying maximum over frames and rays, and cells that weigh nothing are dropped: the air in front of
-    the face and the inside of the head alike, whatever density the field has there.
+    the face and the inside of the head alike, whatever density the field has there. What few frames show comes back:
+    the margin grows beyond the hull where pictures ask for it, and some rays look through the whole box.
     """
 
     weight: Tensor
     occupied: Tensor
-    hull: Tensor
     box: Tensor
 
     def __init__(self, box: Tensor, resolution: int, step: float) -> None:
@@ -35,9 +38,9 @@ class Occupancy(nn.Module):
         self.step = step
         cells = (resolution,) * 3
         self.register_buffer("box", box)
-        self.register_buffer("hull", torch.ones(cells, dtype=torch.bool))
         self.register_buffer("weight", torch.zeros(cells))
         self.register_buffer("occupied", torch.ones(cells, dtype=torch.bool))
+        self._known_centres: tuple[Tensor, int, Tensor] | None = None
 
     def centres(self) -> Tensor:
         """[R, R, R, 3] positions of the cells' centres, indexed z, y, x."""
@@ -66,8 +69,7 @@ class Occupancy(nn.Module):
             column = x.floor().long().clamp(0, width - 1)
             row = y.floor().long().clamp(0, height - 1)
             seen += mask[row, column]
-        self.hull.copy_((seen >= keep * len(masks)).reshape(self.hull.shape))
-        self.occupied.copy_(self.hull)
+        self.occupied.copy_((seen >= keep * len(masks)).reshape(self.occupied.shape))
 
     def _cells(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Indices z, y, x of the cells that hold points [N, 3]; the last cell's far face belongs to it."""
@@ -85,14 +87,14 @@ class Occupancy(nn.Module):
         """Keep the cells whose weight exceeds `threshold`, with one cell of margin so that surfaces can move back into
         cells dropped before; then let all weights decay."""
         visible = (self.weight > threshold).float()[None, None]
-        self.occupied.copy_((F.max_pool3d(visible, 3, stride=1, padding=1)[0, 0] > 0) & self.hull)
+        self.occupied.copy_(F.max_pool3d(visible, 3, stride=1, padding=1)[0, 0] > 0)
         self.weight *= decay
 
     @torch.no_grad()
     def image_mask(
         self, c2w: Tensor, focal: tuple[float, float], centre: tuple[float, float], size: tuple[int, int]
     ) -> Tensor:
-        """Pixels of a pinhole camera whose rays can meet an occupied cell.
+        """Pixels of a pinhole camera whose rays can meet an occupied cell, and some beside them.
 
         Args:
             c2w: [4, 4].
@@ -104,37 +106,68 @@ class Occupancy(nn.Module):
         """
         width, height = size
         half_cell = float((self.box[1] - self.box[0]).norm()) / (2 * self.resolution)
-        local = (self.centres()[self.occupied] - c2w[:3, 3]) @ c2w[:3, :3]
+        local = (self._occupied_centres() - c2w[:3, 3]) @ c2w[:3, :3]
         local = local[local[:, 2] < -half_cell]  # in front of the camera
-        seen = torch.zeros(height, width, dtype=torch.bool, device=c2w.device)
         if len(local) == 0:
-            return seen
+            return torch.zeros(height, width, dtype=torch.bool, device=c2w.device)
         x = local[:, 0] / -local[:, 2] * focal[0] + centre[0]
         y = -local[:, 1] / -local[:, 2] * focal[1] + centre[1]
         # A cell's sphere covers this many pixels around its centre; seen from very near, all.
         reach = int(min(half_cell * max(focal) / float((-local[:, 2]).amin()) + 1, max(size)))
         near = (x > -reach) & (x < width + reach) & (y > -reach) & (y < height + reach)
-        seen[y[near].long().clamp(0, height - 1), x[near].long().clamp(0, width - 1)] = True
-        return F.max_pool2d(seen[None, None].float(), 2 * reach + 1, stride=1, padding=reach)[0, 0] > 0
+        # In blocks of pixels where cells are large in the picture: widening costs its reach.
+        block = -(-reach // WIDEST_REACH)
+        seen = torch.zeros(1, -(-height // block), -(-width // block), device=c2w.device)
+        seen[0, y[near].long().clamp(0, height - 1) // block, x[near].long().clamp(0, width - 1) // block] = 1
+        widened = _widened(seen, -(-reach // block))[0] > 0
+        return widened.repeat_interleave(block, dim=0)[:height].repeat_interleave(block, dim=1)[:, :width]
 
-    def sample(self, origins: Tensor, directions: Tensor, jitter: bool, step: float | None = None) -> Samples:
+    def _occupied_centres(self) -> Tensor:
+        """[N, 3] centres of the occupied cells, computed anew when `occupied` has been written or moved."""
+        known = self._known_centres
+        if known is None or known[0] is not self.occupied or known[1] != self.occupied._version:
+            known = (self.occupied, self.occupied._version, self.centres()[self.occupied])
+            self._known_centres = known
+        return known[2]
+
+    def sample(
+        self,
+        origins: Tensor,
+        directions: Tensor,
+        jitter: torch.Generator | None = None,
+        step: float | None = None,
+        open_every: int = 0,
+    ) -> Samples:
         """Samples every `step` along the rays inside the box, those in occupied cells.
 
         Args:
             origins, directions: [N, 3].
-            jitter: shift each ray's samples by a random part of a step (training); otherwise by half a step.
+            jitter: shifts each ray's samples by a random part of a step (training); otherwise by half a step.
             step: another distance than the grid's own (coarser, at the start of training).
+            open_every: one ray in so many is sampled in empty cells as well; 0: none.
         """
         step = step or self.step
         near, far = box_span(origins, directions, self.box)
         longest = float((far - near).max()) if len(near) else 0.0
         slots = max(1, int(longest / step) + 1)
-        shift = torch.rand_like(near) if jitter else torch.full_like(near, 0.5)
+        shift = (
+            torch.full_like(near, 0.5)
+            if jitter is None
+            else torch.rand(near.shape, generator=jitter, device=near.device, dtype=near.dtype)
+        )
         depth = near[:, None] + (torch.arange(slots, device=near.device) + shift[:, None]) * step
         inside = depth < far[:, None]
         ray, slot = inside.nonzero(as_tuple=True)
         distance = depth[ray, slot]
         points = torch.addcmul(origins[ray], distance[:, None], directions[ray])
         occupied = self.occupied[self._cells(points)]
+        if open_every:
+            occupied |= ray % open_every == 0
         mask = torch.zeros_like(inside).masked_scatter_(inside, occupied)
         return Samples(points[occupied], ray[occupied], distance[occupied], mask, step)
+
+
+def _widened(seen: Tensor, reach: int) -> Tensor:
+    """Maximum over the square of `reach` pixels around each pixel, [1, H, W]: rows first, then columns."""
+    rows = F.max_pool2d(seen, (1, 2 * reach + 1), stride=1, padding=(0, reach))
+    return F.max_pool2d(rows, (2 * reach + 1, 1), stride=1, padding=(reach, 0))

@@ -77,7 +77,14 @@ class Portrait(nn.Module):
         return self.table.c2w.device
 
     def render_head(
-        self, condition: Condition, origins: Tensor, directions: Tensor, frame: Tensor, step: float | None = None
+        self,
+        condition: Condition,
+        origins: Tensor,
+        directions: Tensor,
+        frame: Tensor,
+        step: float | None = None,
+        jitter: torch.Generator | None = None,
+        open_every: int = 0,
     ) -> HeadRays:
         """The head along rays.
 
@@ -86,10 +93,12 @@ class Portrait(nn.Module):
             origins, directions: [N, 3], head frame.
             frame: int64 [N], index into B.
             step: another distance between samples than the portrait's own.
+            jitter: shifts each ray's samples by a random part of a step (training); otherwise by half a step.
+            open_every: see `Occupancy.sample`.
         """
         pose = self.torso.normalised(motion_features(condition.c2w, condition.body))[:, :6].clamp(-4, 4)
         state = self.head.frame_state(condition.landmarks, condition.eye_openness, pose)
-        samples = self.occupancy.sample(origins, directions, jitter=self.training, step=step)
+        samples = self.occupancy.sample(origins, directions, jitter, step, open_every)
         density, colour = self.head(state, samples.points, frame[samples.ray])
         weight = render_weights(samples, density)
         rgb, opacity, depth = accumulate(samples, weight, colour)

@@ -9,7 +9,9 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from torch.nn import Parameter
 
@@ -20,10 +22,10 @@ from geneface_ns.scene.compositing import lay_over
 
 LEARNING_RATES = {"head_grids": 1e-2, "head_networks": 2e-3, "torso_grids": 5e-3, "torso_networks": 2e-3}
 """Adam's, for each group of `parameter_groups`."""
-ADAM_EPS = 1e-15
-"""Added to Adam's denominator; tiny, because plane features see tiny gradients."""
 PRUNE_EVERY = 16
 """Steps between two prunings of the occupancy."""
+ADAM_EPS = 1e-15
+"""Added to Adam's denominator; tiny, because plane features see tiny gradients."""
 
 
 @dataclass
@@ -38,6 +40,18 @@ class StageConfig:
     """Steps with coarse samples."""
     occupancy_threshold: float = 0.02
     """Weight in a pixel under which a cell counts as empty."""
+    settle_steps: int = 800
+    """Steps until the first fog has cleared. Cells are forgotten within a hundred steps until then, and within a few
+    passes over all frames afterwards."""
+    open_every: int = 48
+    """One ray in so many looks through the whole box: what few frames show finds its cells there, and fog in cells
+    thought to be empty is seen and cleared."""
+
+
+def generator_of(device: torch.device, step: int, rank: int = 0, purpose: int = 0) -> torch.Generator:
+    """Randomness that follows from step, process and purpose alone, so that nothing needs to be kept to resume."""
+    seed = np.random.SeedSequence((step, rank, purpose)).generate_state(2)
+    return torch.Generator(device).manual_seed(int(seed[0]) << 31 | int(seed[1]) >> 1)
 
 
 class Rays(NamedTuple):
@@ -51,6 +65,10 @@ class Rays(NamedTuple):
     """[N, 3]."""
     pixel: Tensor
     """[N, 2], the image being [-1, 1]^2, y down."""
+
+    def to(self, device: torch.device | str) -> Rays:
+        """All of it on a device."""
+        return Rays(*(x.to(device, non_blocking=True) for x in self))
 
 
 class Rendered(NamedTuple):
@@ -73,10 +91,13 @@ def in_head_stage(step: int, config: StageConfig) -> bool:
     return step < config.head_steps
 
 
-def render_rays(portrait: Portrait, rays: Rays, step: int, config: StageConfig) -> Rendered:
+def render_rays(portrait: Portrait, rays: Rays, step: int, config: StageConfig, rank: int = 0) -> Rendered:
     """Render drawn rays; differentiable in the parameters that the stage trains, while `portrait` is in training mode.
 
     Notes in the occupancy what weighs something.
+
+    Args:
+        rank: of this process among several, each of which jitters its samples in its own way.
     """
     head_learns = portrait.training and in_head_stage(step, config)
     times, frame = torch.unique(rays.times, return_inverse=True)
@@ -86,6 +107,8 @@ def render_rays(portrait: Portrait, rays: Rays, step: int, config: StageConfig) 
         head = portrait.render_head(
             *(condition, rays.origins, rays.directions, frame),
             step=config.coarse_sample_step if is_coarse else None,
+            jitter=generator_of(rays.origins.device, step, rank, purpose=1) if portrait.training else None,
+            open_every=config.open_every if head_learns else 0,
         )
     if head_learns and step >= config.coarse_steps // 2:
         portrait.occupancy.note(head.samples.points, head.weight.detach())
@@ -124,11 +147,18 @@ def set_stage(portrait: Portrait, step: int, config: StageConfig) -> None:
             parameter.requires_grad_(learns)
 
 
-def prune(portrait: Portrait, step: int, config: StageConfig) -> None:
-    """Drop cells that weigh nothing; to be called every PRUNE_EVERY steps."""
-    if step >= config.coarse_steps and in_head_stage(step, config):
-        # Halved every 16 steps: fog that a few steps have cleared is gone after a hundred.
-        portrait.occupancy.prune(config.occupancy_threshold, decay=0.5)
+def prune(portrait: Portrait, step: int, config: StageConfig, passes: float) -> None:
+    """Drop cells that weigh nothing. To be called after each step; acts after every PRUNE_EVERY-th of the head stage.
+
+    Args:
+        passes: over all training frames that PRUNE_EVERY steps make.
+    """
+    if step % PRUNE_EVERY or step < config.coarse_steps or not in_head_stage(step, config):
+        return
+    if dist.is_initialized():
+        dist.all_reduce(portrait.occupancy.weight, dist.ReduceOp.MAX)
+    # Fog that has just cleared must go soon; later, a laugh that was seen a minute ago must stay.
+    portrait.occupancy.prune(config.occupancy_threshold, 0.5 if step < config.settle_steps else 0.5 ** min(passes, 1))
 
 
 def parameter_groups(portrait: Portrait) -> dict[str, list[Parameter]]:

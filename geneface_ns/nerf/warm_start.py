@@ -32,7 +32,9 @@ def start_from_pictures(portrait: Portrait, store: FrameStore, frames: np.ndarra
     portrait.occupancy.carve(torch.from_numpy(masks).to(portrait.device), poses, camera.focal, camera.centre)
 
     def reduced(pixels: np.ndarray) -> Tensor:
+        """At the training size; RGBA premultiplied, since a mean of straight colours is dark along the edges."""
         picture = torch.from_numpy(pixels).float().permute(2, 0, 1)[None] / 255
+        picture[:, :3] *= picture[:, 3:].sum(dim=1, keepdim=True) if picture.shape[1] == 4 else 1
         return F.interpolate(picture, size=(height, width), mode="area")
 
     rows, columns = portrait.torso.torso_picture.shape[1:]
@@ -42,11 +44,9 @@ def start_from_pictures(portrait: Portrait, store: FrameStore, frames: np.ndarra
     total = torch.zeros(4, rows, columns)
     for i in picks:
         rgba = reduced(read_png(layout.torso(int(i))))
-        rgba[:, :3] *= rgba[:, 3:]
         affine = table.body[int(i)].cpu()
         moved = position @ affine[:, :2].T + affine[:, 2]
         total += F.grid_sample(rgba, moved[None], align_corners=False, padding_mode="border")[0]
-    torso = torch.cat([total[:3] / total[3:].clamp_min(1e-4), total[3:] / len(picks)])
     background = reduced(read_png(layout.background))
     background = F.grid_sample(background, position[None], align_corners=False, padding_mode="border")[0]
-    portrait.torso.start_from(torso.to(portrait.device), background.to(portrait.device))
+    portrait.torso.start_from((total / len(picks)).to(portrait.device), background.to(portrait.device))

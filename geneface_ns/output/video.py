@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -10,10 +9,9 @@ from types import TracebackType
 from typing import NamedTuple
 
 import av
-import av.error
 import numpy as np
-from av.stream import Disposition
 
+from audio_motion.audio import AudioInfo, audio_info, stream_channels
 from audio_motion.errors import InputError
 from audio_motion.files import written_whole
 
@@ -36,8 +34,6 @@ CONTAINERS = {
 """Known file suffixes; all four codecs are in PyAV's wheel."""
 
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
-_GAP = 0.05  # seconds that a timestamp may run ahead of the samples before silence fills the hole
-_LONGEST_GAP = 60.0  # seconds; a longer jump is a broken clock
 _AAC_BLOCK = 1024  # samples
 _BT709 = 1  # AVCOL_SPC_BT709, AVCOL_PRI_BT709 and AVCOL_TRC_BT709 alike
 _LIMITED_RANGE = 1  # AVCOL_RANGE_MPEG
@@ -66,78 +62,6 @@ def encoding_rate(source: int, fps: float, known: list[int]) -> int:
     if not multiples:
         return min(known, key=lambda rate: (abs(rate - source), rate))
     return next((rate for rate in multiples if rate >= _AAC_BLOCK * fps), multiples[-1])
-
-
-class SoundReader:
-    """The first sound track of a file, decoded piece by piece at one rate and channel layout."""
-
-    def __init__(self, path: Path) -> None:
-        """Open `path`.
-
-        Raises:
-            InputError: no such file, not media, or no sound in it.
-        """
-        self.path = Path(path)
-        if not self.path.is_file():
-            raise InputError(f"{path}: no such file; give the sound of the video")
-        try:
-            self._container = av.open(str(path))
-        except av.error.FFmpegError as error:
-            raise InputError(f"{path}: cannot be read as sound ({error.strerror}); give an audio file") from error
-        if not self._container.streams.audio:
-            self._container.close()
-            raise InputError(f"{path}: has no sound track; give a file with sound")
-        self._stream = self._container.streams.audio[0]
-        self.rate = self._stream.codec_context.sample_rate
-        """Hz."""
-        self.layout = _LAYOUTS.get(self._stream.codec_context.channels, "stereo")
-        self.channels = av.AudioLayout(self.layout).nb_channels
-        pictures = [s for s in self._container.streams.video if not s.disposition & Disposition.attached_pic]
-        self._origin = float((pictures[0].start_time or 0) * (pictures[0].time_base or 0)) if pictures else None
-
-    def samples(self, rate: int) -> Iterator[np.ndarray]:
-        """Yield float32 [channels, n] blocks at `rate` Hz, n as they come.
-
-        Time 0 is the first picture where the file has pictures, else the first sample, as in `audio_motion.audio`.
-        Holes in the track and packets that cannot be decoded become silence, so that the rest stays in place.
-        """
-        resampler = av.AudioResampler("fltp", self.layout, rate)
-        ahead = 0  # samples to leave out, which lie before time 0
-        clock: float | None = None  # where the next frame starts if there is no hole
-        for frame in self._decoded():
-            time = frame.time if frame.time is not None else (clock or 0.0)
-            starts = clock is None
-            if clock is None:
-                clock = time if self._origin is None else self._origin
-                ahead = max(0, round((clock - time) * rate))
-                clock = min(clock, time)
-            if (0 if starts else _GAP) < time - clock < _LONGEST_GAP:
-                yield np.zeros((self.channels, round((time - clock) * rate)), np.float32)
-                clock = time
-            clock += frame.samples / frame.sample_rate
-            frame.pts = None  # the places are kept here
-            for block in resampler.resample(frame):
-                samples = block.to_ndarray()
-                yield samples[:, ahead:]
-                ahead = max(0, ahead - samples.shape[1])
-        for block in resampler.resample(None):
-            yield block.to_ndarray()[:, ahead:]
-
-    def _decoded(self) -> Iterator[av.AudioFrame]:
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets)
-            except (StopIteration, av.error.FFmpegError):
-                return
-            try:
-                yield from packet.decode()  # type: ignore[misc]
-            except av.error.FFmpegError:
-                continue
-
-    def close(self) -> None:
-        """Close the file."""
-        self._container.close()
 
 
 class VideoWriter:
@@ -186,22 +110,21 @@ class VideoWriter:
         self.rate = Fraction(fps).limit_denominator(1001)
         self.frames = 0
         """Frames written so far."""
-        self._sound_path = sound
+        self._sound = sound
         self._sound_start = sound_start
         self._crf = crf
         self._stack = ExitStack()
 
     def __enter__(self) -> VideoWriter:
         with ExitStack() as stack:
-            self._sound = SoundReader(self._sound_path) if self._sound_path is not None else None
-            if self._sound is not None:
-                stack.callback(self._sound.close)
+            heard = audio_info(self._sound) if self._sound is not None else None
             temporary = stack.enter_context(written_whole(self.path))
             flags = {"movflags": "+faststart"} if self.path.suffix.lower() in (".mp4", ".mov") else {}
             self._container = stack.enter_context(av.open(str(temporary), "w", options=flags))
             self._open_video()
-            if self._sound is not None:
-                self._open_audio(self._sound)
+            if self._sound is not None and heard is not None:
+                self._open_audio(self._sound, heard)
+                stack.callback(self._sound_blocks.close)
             self._stack = stack.pop_all()
         return self
 
@@ -229,13 +152,14 @@ class VideoWriter:
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
 
-    def _open_audio(self, sound: SoundReader) -> None:
-        known = av.codec.Codec(self._codecs.audio, "w").audio_rates or [sound.rate]
-        self._sound_rate = encoding_rate(sound.rate, float(self.rate), list(known))
-        self._audio = self._container.add_stream(self._codecs.audio, rate=self._sound_rate, layout=sound.layout)
+    def _open_audio(self, sound: Path, heard: AudioInfo) -> None:
+        known = av.codec.Codec(self._codecs.audio, "w").audio_rates or [heard.sample_rate]
+        self._sound_rate = encoding_rate(heard.sample_rate, float(self.rate), list(known))
+        self._layout = _LAYOUTS.get(heard.channels, "stereo")
+        self._audio = self._container.add_stream(self._codecs.audio, rate=self._sound_rate, layout=self._layout)
         self._audio.codec_context.time_base = Fraction(1, self._sound_rate)
-        self._sound_blocks = sound.samples(self._sound_rate)
-        self._pending = np.zeros((sound.channels, 0), np.float32)
+        self._sound_blocks = stream_channels(sound, self._sound_rate, self._layout)
+        self._pending = next(self._sound_blocks)  # there is some, or this says that there is none
         self._sound_written = 0
         self._take_sound(round(self._sound_start * self._sound_rate))
 
@@ -257,9 +181,8 @@ class VideoWriter:
 
     def _write_sound(self, until: int) -> None:
         """Append the sound up to sample number `until`."""
-        assert self._sound is not None
         piece = self._take_sound(until - self._sound_written)
-        frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=self._sound.layout)
+        frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=self._layout)
         frame.sample_rate = self._sound_rate
         frame.time_base = Fraction(1, self._sound_rate)
         frame.pts = self._sound_written

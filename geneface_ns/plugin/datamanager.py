@@ -1,4 +1,4 @@
-"""nerfstudio datamanager of a capture: frames decoded when needed, rays drawn where each stage learns."""
+"""nerfstudio datamanager of a capture: rays drawn from prepared frames where each stage learns."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import torch
 from nerfstudio.cameras.cameras import Cameras
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.configs.dataparser_configs import AnnotatedDataParserUnion
-from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManager, VanillaDataManagerConfig
+from nerfstudio.data.datamanagers.base_datamanager import VanillaDataManager
 from nerfstudio.data.dataparsers.base_dataparser import DataparserOutputs
 from nerfstudio.data.datasets.base_dataset import InputDataset
 from nerfstudio.data.utils.dataloaders import FixedIndicesEvalDataloader, RandIndicesEvalDataloader
+from nerfstudio.utils.rich_utils import CONSOLE
+from tyro.conf import Suppress
 
 from audio_motion.errors import InputError
-from geneface_ns.nerf.draws import DrawConfig, draw, rays_of_pixels
+from audio_motion.progress import frame_bar
+from geneface_ns.nerf.draws import DrawConfig, RaySource, draw, ray_source
 from geneface_ns.nerf.frames import FrameStore
+from geneface_ns.nerf.prepared import prepare
 from geneface_ns.plugin.dataparser import GeneFaceDataParserConfig
+from geneface_ns.plugin.options import LeanDataManagerConfig
 
 
 class CaptureDataset(InputDataset):
@@ -28,7 +33,9 @@ class CaptureDataset(InputDataset):
         metadata = dataparser_outputs.metadata
         if "capture" not in metadata:
             raise InputError("geneface trains on captures only; use `ns-train geneface --data CAPTURE_DIRECTORY`")
-        super().__init__(dataparser_outputs, scale_factor)
+        if scale_factor != 1:  # rays are drawn from the capture's own size
+            raise InputError("camera_res_scale_factor is nothing to geneface; use geneface-data --downscale-factor")
+        super().__init__(dataparser_outputs)
         self.frames = metadata["frames"]
         self.store = FrameStore(metadata["capture"], metadata["downscale"])
 
@@ -46,8 +53,8 @@ class CaptureDataset(InputDataset):
 
 
 @dataclass
-class GeneFaceDataManagerConfig(DrawConfig, VanillaDataManagerConfig):
-    """Frames of a capture, decoded when needed."""
+class GeneFaceDataManagerConfig(DrawConfig, LeanDataManagerConfig):
+    """How rays are drawn from a capture."""
 
     _target: type = field(default_factory=lambda: GeneFaceDataManager)
     """target class to instantiate"""
@@ -55,7 +62,7 @@ class GeneFaceDataManagerConfig(DrawConfig, VanillaDataManagerConfig):
     """Specifies the dataparser used to unpack the data."""
     train_num_rays_per_batch: int = 3072
     """Rays per step."""
-    head_steps: int = 1000
+    head_steps: Suppress[int] = 1000
     """Steps of the head stage; set by the trainer."""
 
 
@@ -63,9 +70,10 @@ class GeneFaceDataManager(VanillaDataManager[CaptureDataset]):
     """Draws rays: in the head stage around the head and the lips, then over the whole picture."""
 
     config: GeneFaceDataManagerConfig
+    _source: RaySource | None = None
 
     def setup_train(self) -> None:
-        """Nothing to load ahead: frames are decoded when drawn."""
+        """Nothing yet: frames are prepared when the first ray is drawn, which evaluation never does."""
 
     def setup_eval(self) -> None:
         self.fixed_indices_eval_dataloader = FixedIndicesEvalDataloader(
@@ -89,25 +97,28 @@ class GeneFaceDataManager(VanillaDataManager[CaptureDataset]):
     def get_train_rays_per_batch(self) -> int:
         return self.config.train_num_rays_per_batch
 
+    @property
+    def source(self) -> RaySource:
+        """What rays are drawn from, prepared on first use; on the GPU if it takes less than half of what is free."""
+        if self._source is None:
+            store, device = self.train_dataset.store, torch.device(self.device)
+            with frame_bar(CONSOLE, "prepare the frames", len(store.capture)) as advance:
+                prepared = prepare(store.capture, store.downscale, self.config.neck_reach, advance)
+            self._source = ray_source(store.capture, prepared, store.downscale)
+            if device.type == "cuda" and prepared.pixels.nbytes < torch.cuda.mem_get_info(device)[0] // 2:
+                self._source = self._source.to(device)
+        return self._source
+
     def _draw(self, dataset: CaptureDataset, step: int) -> tuple[RayBundle, dict]:
-        device = torch.device(self.device)
-        drawn = draw(dataset.store, dataset.frames, step, step < self.config.head_steps, self.config, device)
-        capture, factor = dataset.store.capture, dataset.store.downscale
-        frame = drawn.frame.cpu()
-        rays = rays_of_pixels(
-            torch.from_numpy(capture.c2w)[frame].to(device),
-            torch.from_numpy(capture.times)[frame].to(device),
-            drawn.pixel,
-            (capture.focal[0] / factor, capture.focal[1] / factor),
-            (capture.centre[0] / factor, capture.centre[1] / factor),
-            torch.tensor(dataset.store.size, dtype=torch.float32, device=device),
-        )
+        frames = torch.from_numpy(dataset.frames)
+        rays, truth = draw(self.source, frames, step, step < self.config.head_steps, self.config, self.local_rank)
+        rays, truth = rays.to(self.device), truth.to(self.device)
         bundle = RayBundle(
             origins=rays.origins,
             directions=rays.directions,
             pixel_area=torch.ones_like(rays.times)[:, None],
-            camera_indices=drawn.frame[:, None],
+            camera_indices=torch.zeros_like(rays.times, dtype=torch.long)[:, None],
             times=rays.times[:, None],
             metadata={"pixel": rays.pixel},
         )
-        return bundle, drawn.truth._asdict()
+        return bundle, truth._asdict()

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from nerfstudio.cameras.cameras import Cameras, CameraType
 from nerfstudio.cameras.rays import RayBundle
 from nerfstudio.data.scene_box import OrientedBox
 from nerfstudio.engine.callbacks import TrainingCallback, TrainingCallbackAttributes, TrainingCallbackLocation
-from nerfstudio.models.base_model import Model, ModelConfig
+from nerfstudio.models.base_model import Model
 from torch import Tensor
 from torch.nn import Parameter
+from tyro.conf import Suppress
 
 from audio_motion.errors import InputError
 from geneface_ns.capture_format.fingerprint import fingerprint
@@ -23,19 +25,22 @@ from geneface_ns.nerf.losses import LossConfig, Truth, psnr
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.nerf.training import Rays, Rendered, StageConfig
 from geneface_ns.nerf.warm_start import start_from_pictures
-from geneface_ns.plugin.datamanager import CaptureDataset
-from geneface_ns.plugin.viewer import CaptureView
+from geneface_ns.plugin.datamanager import GeneFaceDataManager
+from geneface_ns.plugin.options import LeanModelConfig
+from geneface_ns.plugin.viewer import CaptureView, in_viewer, message_picture
 from geneface_ns.renderers.reference import ReferenceRenderer
 from geneface_ns.scene.camera import Pinhole
 from geneface_ns.scene.compositing import lay_over
 
 
 @dataclass
-class GeneFaceModelConfig(LossConfig, StageConfig, PortraitConfig, ModelConfig):
+class GeneFaceModelConfig(LossConfig, StageConfig, PortraitConfig, LeanModelConfig):
     """Head and torso, and how rays are sampled and losses weighed."""
 
     _target: type = field(default_factory=lambda: GeneFaceModel)
     """target class to instantiate"""
+    head_steps: Suppress[int] = 1000
+    """Steps of the head stage; set by the trainer."""
 
 
 class GeneFaceModel(Model):
@@ -54,8 +59,10 @@ class GeneFaceModel(Model):
         self.register_buffer("fingerprint", torch.tensor(list(digest), dtype=torch.uint8))
         self.portrait = Portrait(metadata["capture"], metadata["downscale"], self.config)
         self.view = CaptureView(self.portrait)
-        self.collider = None
         self.step = 0
+        # Noted apart in each process and joined in `training.prune`: not to be overwritten by the first process's.
+        self._ddp_params_and_buffers_to_ignore = ["portrait.occupancy.weight", "portrait.occupancy.occupied"]
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
 
     def get_param_groups(self) -> dict[str, list[Parameter]]:
         return training.parameter_groups(self.portrait)
@@ -87,9 +94,11 @@ class GeneFaceModel(Model):
         self, training_callback_attributes: TrainingCallbackAttributes
     ) -> list[TrainingCallback]:
         assert training_callback_attributes.pipeline is not None
-        dataset = training_callback_attributes.pipeline.datamanager.train_dataset
-        assert isinstance(dataset, CaptureDataset)
-        portrait = self.portrait
+        datamanager = training_callback_attributes.pipeline.datamanager
+        assert isinstance(datamanager, GeneFaceDataManager)
+        dataset, portrait = datamanager.train_dataset, self.portrait
+        drawn = training.PRUNE_EVERY * datamanager.config.frames_per_batch * datamanager.world_size
+        passes = drawn / len(dataset)
 
         def begin(step: int) -> None:
             self.step = step
@@ -98,13 +107,11 @@ class GeneFaceModel(Model):
             training.set_stage(portrait, step, self.config)
 
         def prune(step: int) -> None:
-            training.prune(portrait, step, self.config)
+            training.prune(portrait, step, self.config, passes)
 
         return [
             TrainingCallback([TrainingCallbackLocation.BEFORE_TRAIN_ITERATION], begin),
-            TrainingCallback(
-                [TrainingCallbackLocation.AFTER_TRAIN_ITERATION], prune, update_every_num_iters=training.PRUNE_EVERY
-            ),
+            TrainingCallback([TrainingCallbackLocation.AFTER_TRAIN_ITERATION], prune, update_every_num_iters=1),
         ]
 
     def get_outputs(self, ray_bundle: RayBundle | Cameras) -> dict[str, Any]:
@@ -112,7 +119,7 @@ class GeneFaceModel(Model):
         assert isinstance(ray_bundle, RayBundle)
         assert ray_bundle.times is not None
         rays = Rays(ray_bundle.times[:, 0], ray_bundle.origins, ray_bundle.directions, ray_bundle.metadata["pixel"])
-        rendered = training.render_rays(self.portrait, rays, self.step, self.config)
+        rendered = training.render_rays(self.portrait, rays, self.step, self.config, self.rank)
         return {name: value for name, value in rendered._asdict().items() if value is not None}
 
     def get_metrics_dict(self, outputs: dict[str, Any], batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -129,11 +136,30 @@ class GeneFaceModel(Model):
         truth = Truth(*(batch[name] for name in Truth._fields))
         return training.losses(rendered, truth, self.step, self.config, self.config)
 
-    @torch.no_grad()
     def get_outputs_for_camera(self, camera: Cameras, obb_box: OrientedBox | None = None) -> dict[str, Tensor]:
-        """Any pinhole camera at the time it carries (none: the first frame), with the torso on its plane."""
+        """Any pinhole camera at the time it carries (none: the first frame), with the torso on its plane.
+
+        Raises:
+            InputError: the camera is no pinhole, or the picture is to be cropped. In the viewer it is shown as the
+                picture instead, until the user has chosen otherwise.
+        """
+        try:
+            return self._render(camera, obb_box)
+        except InputError as error:
+            if not in_viewer():
+                raise
+            size = int(camera.width.reshape(-1)[0]), int(camera.height.reshape(-1)[0])
+            rgb = torch.from_numpy(message_picture(str(error), size)).to(self.device)
+            return {"rgb": rgb, "head": rgb, "accumulation": rgb[..., :1], "depth": rgb[..., :1]}
+
+    @torch.no_grad()
+    def _render(self, camera: Cameras, crop: OrientedBox | None) -> dict[str, Tensor]:
         if int(camera.camera_type.reshape(-1)[0]) != CameraType.PERSPECTIVE.value:
             raise InputError("geneface renders perspective cameras only; choose that camera type")
+        if crop is not None:
+            raise InputError(
+                "geneface does not crop; switch the viewport's crop off, or take it out of the camera path"
+            )
         device = self.portrait.device
         times = camera.times if camera.times is not None else torch.zeros(1, 1)
         condition = self.portrait.table(times.reshape(-1)[:1].to(device).float())

@@ -9,13 +9,14 @@ from nerfstudio.engine.optimizers import AdamOptimizerConfig
 from nerfstudio.engine.schedulers import Scheduler, SchedulerConfig
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+from tyro.conf import Suppress
 
 from geneface_ns.nerf.training import ADAM_EPS, learning_rate_factor
 
 
 @dataclass
 class FusedAdamConfig(AdamOptimizerConfig):
-    """Adam in one kernel: a third of the plain one's time on a CPU."""
+    """Adam in one kernel a step, not one for each operation."""
 
     eps: float = ADAM_EPS
     """Added to the denominator; tiny, because plane features see tiny gradients."""
@@ -29,10 +30,10 @@ class StageScheduleConfig(SchedulerConfig):
 
     _target: type = field(default_factory=lambda: StageSchedule)
     """target class to instantiate"""
-    start_step: int = 0
-    """Step at which the stage begins."""
-    end_step: int = 1000
-    """Step at which the stage ends."""
+    start_step: Suppress[int] = 0
+    """Step at which the stage begins; set by the trainer."""
+    end_step: Suppress[int] = 1000
+    """Step at which the stage ends; set by the trainer."""
     warm_up: int = 50
     """Steps over which the rate rises from a tenth."""
     final_ratio: float = 0.03

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from time import perf_counter
 
 import yaml
-from nerfstudio.engine.trainer import Trainer, TrainerConfig
+from nerfstudio.engine.trainer import TRAIN_INTERATION_OUTPUT, Trainer, TrainerConfig
 from nerfstudio.utils.rich_utils import CONSOLE
+from tyro.conf import Suppress
 
 from audio_motion.errors import InputError
 from audio_motion.files import held_alone, written_whole
 from geneface_ns.nerf import checkpoint
+from geneface_ns.nerf.threads import ThreadChoice
 from geneface_ns.nerf.training import stage_span
+from geneface_ns.plugin.dataparser import GeneFaceDataParserConfig
 
 
 @dataclass
@@ -24,6 +28,8 @@ class GeneFaceTrainerConfig(TrainerConfig):
     """target class to instantiate"""
     head_fraction: float = 0.75
     """Part of the iterations that train the head; the rest trains the torso with the head frozen."""
+    prompt: Suppress[str | None] = None
+    relative_model_dir: Suppress[Path] = Path(checkpoint.FOLDER)
 
     def __post_init__(self) -> None:
         head_steps = round(self.max_num_iterations * self.head_fraction)
@@ -40,9 +46,10 @@ class GeneFaceTrainerConfig(TrainerConfig):
         until the checkpoint is found to fit (`write_config`), so that a refused run changes nothing.
 
         Raises:
-            InputError: no checkpoint that is asked for can be read.
+            InputError: the capture, or the checkpoint that is asked for, cannot be used.
             SystemExit: the run has all its steps; nothing is touched.
         """
+        self._check_capture()
         self._make_paths_absolute()
         found = self.resumed_from()
         if found is not None and checkpoint.step_of(found) + 1 >= self.max_num_iterations:
@@ -52,6 +59,13 @@ class GeneFaceTrainerConfig(TrainerConfig):
                 soft_wrap=True,
             )
             raise SystemExit(0)
+
+    def _check_capture(self) -> None:
+        datamanager = self.pipeline.datamanager
+        dataparser = datamanager.dataparser  # type: ignore[attr-defined]
+        if not isinstance(dataparser, GeneFaceDataParserConfig):
+            raise InputError("geneface trains on captures only; use `ns-train geneface --data CAPTURE_DIRECTORY`")
+        replace(dataparser, data=datamanager.data or dataparser.data).load()
 
     def _make_paths_absolute(self) -> None:
         """So that nerfstudio's commands find the run's folder and its capture from any current folder."""
@@ -110,6 +124,10 @@ class GeneFaceTrainer(Trainer):
 
     config: GeneFaceTrainerConfig
 
+    def __init__(self, config: TrainerConfig, local_rank: int = 0, world_size: int = 1) -> None:
+        super().__init__(config, local_rank, world_size)
+        self._threads = ThreadChoice()
+
     def setup(self, *args, **kwargs) -> None:
         super().setup(*args, **kwargs)
         if self.local_rank == 0:
@@ -120,6 +138,13 @@ class GeneFaceTrainer(Trainer):
         if found is not None:
             self.config.load_dir, self.config.load_checkpoint = None, found
         super()._load_checkpoint()
+
+    def train_iteration(self, step: int) -> TRAIN_INTERATION_OUTPUT:
+        begin = perf_counter()
+        outputs = super().train_iteration(step)
+        if self.device == "cpu":
+            self._threads.step(perf_counter() - begin)
+        return outputs
 
     def train(self) -> None:
         whole = self.config.max_num_iterations

@@ -1,14 +1,46 @@
-"""How nerfstudio's viewer begins: where the capture's camera stood, looking at the face."""
+"""geneface in nerfstudio's viewer: where it begins, and what it shows where there is no picture."""
 
 from __future__ import annotations
 
 import math
+import textwrap
+import threading
 
+import cv2
+import numpy as np
 import viser
+from nerfstudio.utils.rich_utils import CONSOLE
+from nerfstudio.viewer.render_state_machine import RenderStateMachine
 from nerfstudio.viewer.viewer import VISER_NERFSTUDIO_SCALE_RATIO, Viewer
 from nerfstudio.viewer.viewer_elements import ViewerControl
 
 from geneface_ns.nerf.portrait import Portrait
+
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+LINE = 36
+"""Characters in a line of a message."""
+
+
+def in_viewer() -> bool:
+    """Whether it is nerfstudio's viewer that asks: its thread ends with any exception, and with it a browser's view."""
+    return isinstance(threading.current_thread(), RenderStateMachine)
+
+
+def message_picture(message: str, size: tuple[int, int]) -> np.ndarray:
+    """A message where a picture was to be: float32 [H, W, 3] in [0, 1].
+
+    Args:
+        size: width and height, px.
+    """
+    width, height = size
+    picture = np.full((height, width, 3), 32, np.uint8)
+    scale = width / LINE / 20  # the font is about 20 px wide at 1
+    lines = textwrap.wrap(message, LINE)
+    for i, line in enumerate(lines):
+        baseline = height / 2 + (i - (len(lines) - 1) / 2) * 40 * scale
+        place = round(width * 0.04), round(baseline + 10 * scale)
+        cv2.putText(picture, line, place, FONT, scale, (255,) * 3, max(1, round(2 * scale)), cv2.LINE_AA)
+    return picture.astype(np.float32) / 255
 
 
 class CaptureView(ViewerControl):
@@ -22,8 +54,8 @@ class CaptureView(ViewerControl):
 
     def _setup(self, viewer: Viewer) -> None:
         super()._setup(viewer)
-        # Its depth picture costs more than the head does, and there is nothing in the scene to hide.
-        viewer.control_panel._layer_depth.value = False
+        if viewer.config.websocket_host == "127.0.0.1":
+            CONSOLE.print("The viewer answers this machine only; --viewer.websocket-host 0.0.0.0 opens it to others.")
         self.viser_server.on_client_connect(self._look_at_face)
 
     def _look_at_face(self, client: viser.ClientHandle) -> None:

@@ -10,6 +10,9 @@ from audio_motion.topology import BROWS, EYES, JAW, MOUTH
 LOWER = [*range(JAW.start, JAW.stop), *range(MOUTH.start, MOUTH.stop)]
 UPPER = [*range(BROWS.start, BROWS.stop), *range(EYES.start, EYES.stop)]
 
+ENDS = 0.005
+"""Part of the training frames that may lie beyond each end of a code: a frame that was mistracked must not widen it."""
+
 
 def principal_components(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Whitening by principal components.
@@ -32,7 +35,7 @@ def principal_components(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
 class ConditionEncoder(nn.Module):
     """Codes by region: the mouth's from jaw and mouth landmarks, the upper face's from brows, eyes and eye openness.
 
-    A code beyond all that the training frames held is held at their end. Whitening blows up what hardly varies: lids
+    A code beyond what the training frames held is held at their end. Whitening blows up what hardly varies: lids
     that a drawn blink moves in a way the person's never did came out at four times the greatest code ever seen, and the
     field, which cannot know what that looks like, painted the face brown.
     """
@@ -63,7 +66,7 @@ class ConditionEncoder(nn.Module):
         self.widths = (self.lower_basis.shape[1], self.upper_basis.shape[1] + 2)
         """Widths of the two codes."""
         for name, codes in zip(("lower", "upper"), self._codes(landmarks, eye_openness), strict=True):
-            self.register_buffer(f"{name}_ends", torch.stack([codes.amin(dim=0), codes.amax(dim=0)]))
+            self.register_buffer(f"{name}_ends", torch.quantile(codes, torch.tensor([ENDS, 1 - ENDS]), dim=0))
 
     def forward(self, landmarks: Tensor, eye_openness: Tensor) -> tuple[Tensor, Tensor]:
         """[B, 68, 3], [B, 2] -> lower code [B, L], upper code [B, U], each of about unit deviation and within what the

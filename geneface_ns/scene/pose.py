@@ -38,4 +38,4 @@ def body_in_image_units(body: Tensor, width: int, height: int) -> Tensor:
 def invert_affine(affine: Tensor) -> Tensor:
     """[B, 2, 3] -> [B, 2, 3]."""
     inverse = torch.linalg.inv(affine[..., :2])
-    return torch.cat([inverse, -inverse @ affine[..., 2:]], dim=-1)
+    return torch.cat([inverse, -(inverse * affine[..., None, :, 2]).sum(dim=-1, keepdim=True)], dim=-1)

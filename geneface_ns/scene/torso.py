@@ -1,7 +1,7 @@
 """The torso field: body and background around the head, as a picture that moves.
 
 Shoulders do not follow the head: the torso is a canonical picture behind the tracked affine motion of the body, refined
-by a small field that sees body motion, head pose and the rendered head (docs/benchmarks.md has what each is worth).
+by a small field that sees body motion, head pose and the rendered head.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class TorsoField(nn.Module):
         """Take the mean pictures as the canonical ones.
 
         Args:
-            torso: [4, H', W'] colour and opacity over [-REACH, REACH]^2 in the reference frame, 0 to 1.
+            torso: [4, H', W'] premultiplied colour and opacity over [-REACH, REACH]^2 in the reference frame, 0 to 1.
             background: [3, H', W'].
         """
         self.torso_picture.copy_(torso)
@@ -134,8 +134,10 @@ class TorsoField(nn.Module):
         codes = own @ code
         canonical = pixel
         if self.config.use_body_motion:
-            affine = own @ inverse_body.flatten(1)
-            canonical = (affine.view(-1, 2, 3)[..., :2] @ pixel[:, :, None])[..., 0] + affine.view(-1, 2, 3)[..., 2]
+            affine = inverse_body.flatten(1)[frame]
+            # No matrix product: under mixed precision it would round positions to half precision.
+            affine = affine.view(-1, 2, 3)
+            canonical = (affine[..., :2] * pixel[:, None, :]).sum(dim=2) + affine[..., 2]
         shift = self.shift(torch.cat([*self._latents(canonical, pixel), codes], dim=1))
         shift = self.config.max_shift * torch.tanh(shift)
         torso_at, background_at = canonical + shift[:, :2], pixel + shift[:, 2:]
@@ -144,5 +146,5 @@ class TorsoField(nn.Module):
         rows = [*self._latents(torso_at, background_at), torso, background, codes, self.head_encoder(head)]
         extra = self.colour(torch.cat(rows, dim=1))
         opacity = (torso[:, 3:] + extra[:, 3:4]).clamp(0, 1)
-        colour = opacity * (torso[:, :3] + extra[:, :3]) + (1 - opacity) * (background + extra[:, 4:7])
+        colour = torso[:, :3] + opacity * extra[:, :3] + (1 - opacity) * (background + extra[:, 4:7])
         return torch.cat([colour, torch.sigmoid(extra[:, 7:])], dim=1)

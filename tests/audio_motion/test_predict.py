@@ -88,6 +88,8 @@ def test_sequences_name_the_post_net(trained: TrainedGenerator, refiner: Trained
     assert motion.person == "anna"
     assert motion.producer.postnet_sha256 == "p" * 64
     assert motion.producer.checkpoint_sha256 == trained.sha256
+    # The face that the motion is about, which this speech alone would not tell.
+    np.testing.assert_array_equal(motion.mean, refiner.face.mean)  # type: ignore[arg-type]
 
 
 def test_mouths_are_drawn_towards_the_persons_own(trained: TrainedGenerator, refiner: TrainedPostNet) -> None:

@@ -19,7 +19,7 @@ import torch
 from audio_motion.models.own import OWN_GENERATOR
 from geneface_ns.synthetic import speech_names, speech_track, write_clip
 from geneface_ns.synthetic.clip import write_sound
-from tests.geneface_ns.exact_capture import write_exact_capture
+from geneface_ns.synthetic.exact_capture import write_exact_capture
 from tests.geneface_ns.killable import Killable
 
 KILLS = int(os.environ.get("GENEFACE_KILLS", "2"))

@@ -5,6 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from audio_motion.evaluation import evaluate as evaluate_module
+from audio_motion.features.acoustic import MEL
+from audio_motion.training.recordings import Recording, load_recordings
 from tests.audio_motion.test_generator_training import write_capture
 
 
@@ -38,6 +43,27 @@ def test_a_table_a_file_and_a_picture(tmp_path: Path, checkpoint: Path) -> None:
     assert 0.5 < report["speech"]["audio.wav"]["generator"]["seconds"] < 9.0
     assert report["speech"]["audio.wav"]["generator"]["bilabials_shut"] in (0.0, 0.5, 1.0)
     assert (tmp_path / "out" / "evaluation.png").stat().st_size > 10_000
+
+
+def test_two_sources_of_one_name_keep_their_own_liveliness(
+    tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Names default to those of files: two videos called talk.mp4 show two people as a rule.
+    paths = [write_capture(tmp_path / str(seed), 8.0, seed=seed) for seed in (4, 5)]
+    own = [r.face.spread for path in paths for r in load_recordings(path, MEL)]
+    assert own[0] != pytest.approx(own[1], rel=1e-3)
+    seen: list[float] = []
+
+    def measured(recording: Recording, *_: object) -> None:
+        seen.append(recording.face.spread)
+        if len(seen) < 2:
+            return
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate_module, "measure", measured)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_module.evaluate([checkpoint], paths, [], [], "held-out", None, None, tmp_path / "out")
+    assert seen == own
 
 
 def test_nothing_to_measure_on_is_one_line(checkpoint: Path) -> None:

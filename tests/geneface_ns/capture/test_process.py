@@ -15,7 +15,7 @@ from rich.console import Console
 
 from audio_motion.errors import InputError
 from audio_motion.files import held_alone
-from audio_motion.sequence import LandmarkSequence
+from audio_motion.sequence import LandmarkSequence, identity_of
 from geneface_ns.capture import masks
 from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture.process import process
@@ -158,6 +158,7 @@ def test_head_box_holds_the_head(capture: Capture, contents: dict) -> None:
 def test_landmarks_sound_and_report(capture: Capture) -> None:
     sequence = LandmarkSequence.load(capture.layout.landmarks)
     assert (len(sequence), sequence.fps, sequence.person) == (FRAMES, FPS, "Anna")
+    assert sequence.identity == identity_of(sequence.landmarks, sequence.eye_openness)
     assert sequence.sound is not None
     assert sequence.sound.file == "audio.wav"
     with wave.open(str(capture.layout.audio)) as file:

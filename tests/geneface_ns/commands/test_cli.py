@@ -129,3 +129,21 @@ def test_one_default_temperature(tmp_path: Path) -> None:
     # Written out in the configs so that their help needs no torch.
     assert RenderConfig(tmp_path, tmp_path).temperature == TEMPERATURE
     assert EvaluateConfig(tmp_path).temperature == TEMPERATURE
+
+
+EVERYTHING = """
+import importlib, pkgutil
+import audio_motion, geneface_ns
+for package in (audio_motion, geneface_ns):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if "geneface_ns.plugin" not in module.name and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+print(len([name for name in __import__("sys").modules if name.startswith(("audio_motion", "geneface_ns"))]))
+"""
+
+
+def test_no_command_begins_with_other_peoples_warnings():
+    done = subprocess.run([sys.executable, "-c", EVERYTHING], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 100
+    assert done.stderr == ""

@@ -43,6 +43,12 @@ def test_speech_moves_the_captured_persons_face(tmp_path: Path, capture: Capture
     other.__dict__["mean_landmarks"] = TEMPLATE + np.array([0.1, 0, 0], np.float32)
     moved = np.stack([f.landmarks for f in motion_of_speech(speech, Voice(path), other, seed=3, temperature=0.5)])
     np.testing.assert_allclose(moved[:, :, 0].mean(), own[:, :, 0].mean() + 0.1, atol=5e-3)
+    # Eyes that are narrower, and whose blinks the tracker saw to 0.05: the blink of the first seconds is one of them.
+    other.landmarks.eye_openness[:] = 0.2
+    other.landmarks.eye_openness[10:15] = 0.05
+    eyes = np.stack([f.eye_openness for f in motion_of_speech(speech, Voice(path), other, seed=3, temperature=0.5)])
+    assert np.median(eyes) == pytest.approx(0.2, abs=1e-3)
+    assert eyes.min() == pytest.approx(0.05, abs=0.01)
     late = list(motion_of_speech(speech, Voice(path), capture, seed=3, temperature=0.5, start=0.5))
     assert len(late) == 15
 

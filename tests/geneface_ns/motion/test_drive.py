@@ -11,7 +11,7 @@ import pytest
 from audio_motion.sequence import LandmarkSequence, Producer
 from audio_motion.topology import TEMPLATE
 from geneface_ns.capture_format.capture import load_capture
-from geneface_ns.motion.sequence import MotionFrame, motion_of_sequence, own_landmarks
+from geneface_ns.motion.sequence import MotionFrame, motion_of_sequence
 from geneface_ns.motion.trajectory import capture_trajectory
 from geneface_ns.output.drive import drive
 from tests.geneface_ns.fakes import FakeRenderer, make_capture
@@ -27,19 +27,6 @@ def sequence(landmarks: np.ndarray, space: str, person: str, fps: float = 25.0) 
         producer=Producer("avatar", "made up"),
         space=space,  # type: ignore[arg-type]
     )
-
-
-def test_whose_landmarks() -> None:
-    mean = TEMPLATE
-    offsets = np.zeros((4, 68, 3))
-    offsets[1:3, 8, 1] = [-0.1, 0.1]
-    offsets[3] = 99  # not seen: must not count in the mean
-    np.testing.assert_allclose(
-        own_landmarks(sequence(offsets, "offset", "bert"), "anna", mean), mean + offsets, atol=1e-5
-    )
-    other = sequence(mean * 1.2 + offsets, "head", "bert")
-    np.testing.assert_allclose(own_landmarks(other, "anna", mean)[:3], (mean + offsets)[:3], atol=1e-5)
-    np.testing.assert_array_equal(own_landmarks(other, "bert", mean), other.landmarks)
 
 
 def test_frames_follow_motion_and_trajectory(tmp_path: Path) -> None:

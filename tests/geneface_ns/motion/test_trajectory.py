@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -156,10 +158,96 @@ def test_another_captures_poses(tmp_path: Path) -> None:
     assert degrees_between(mean_pose(walk.c2w), mean_pose(anna.c2w[:40])) < 0.1
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"camera_path": [], "seconds": 3}', '{"camera_path": [{}]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        "3",
+        "[" * 100_000,
+        '{"camera_path": null, "seconds": 3}',
+        '{"camera_path": [], "seconds": 3}',
+        '{"camera_path": [{}]}',
+        '{"camera_path": [], "seconds": null}',
+        '{"camera_path": [{"camera_to_world": [1, 2]}], "seconds": 3}',
+        f'{{"camera_path": [], "seconds": 1{"0" * 400}}}',
+    ],
+)
 def test_not_a_camera_path(tmp_path: Path, text: str) -> None:
     capture = load_capture(make_capture(tmp_path / "anna"))
     path = tmp_path / "path.json"
     path.write_text(text)
     with pytest.raises(InputError, match=r"path\.json: not a camera path"):
         trajectory_from_file(path, capture)
+
+
+def write_path(path: Path, c2w: np.ndarray, seconds: float) -> Path:
+    cameras = [{"camera_to_world": pose.ravel().tolist(), "fov": 20} for pose in c2w]
+    path.write_text(json.dumps({"camera_path": cameras, "seconds": seconds}))
+    return path
+
+
+def test_a_camera_path_is_followed_exactly_cuts_included(tmp_path: Path) -> None:
+    capture = load_capture(make_capture(tmp_path / "anna"))
+    c2w = head_nods(50).astype(np.float32).astype(np.float64)
+    c2w[20:] = c2w[20:] @ np.diag([-1.0, 1, -1, 1])  # a cut to the other side
+    walk = trajectory_from_file(write_path(tmp_path / "path.json", c2w, 2.0), capture)
+    for index in range(50):
+        np.testing.assert_array_equal(walk.at(index / 25)[0], c2w[index].astype(np.float32))
+
+
+def test_a_path_of_another_frame_rate_goes_through_its_cameras(tmp_path: Path) -> None:
+    capture = load_capture(make_capture(tmp_path / "anna"))
+    c2w = head_nods(30)
+    walk = trajectory_from_file(write_path(tmp_path / "path.json", c2w, 2.4), capture)  # 12.5 cameras a second
+    for index in range(30):
+        np.testing.assert_allclose(walk.at(index / 12.5)[0], c2w[index], atol=1e-6)
+
+
+def test_a_rounded_number_of_cameras_is_no_other_frame_rate(tmp_path: Path) -> None:
+    capture = load_capture(make_capture(tmp_path / "anna"))
+    c2w = head_nods(62).astype(np.float32)
+    walk = trajectory_from_file(write_path(tmp_path / "path.json", c2w, 2.5), capture)  # 62.5 cameras
+    np.testing.assert_array_equal(walk.c2w, c2w)
+
+
+def test_another_captures_poses_are_smoothed(tmp_path: Path) -> None:
+    anna = load_capture(make_capture(tmp_path / "anna"))
+    folder = make_capture(tmp_path / "bert", person="bert", frames=88)
+    data = json.loads((folder / "transforms.json").read_text())
+    for index, frame in enumerate(data["frames"]):
+        frame["transform_matrix"][0][3] += 0.01 * (-1) ** index  # the tracker's jitter
+    (folder / "transforms.json").write_text(json.dumps(data))
+    jitter = np.diff(trajectory_from_file(folder / "transforms.json", anna).c2w[:, 0, 3], n=2)
+    assert np.abs(jitter).max() < 0.01  # of 0.04
+
+
+@pytest.mark.parametrize("seconds", [math.nan, -2.0, 0.0, math.inf, 1e12, 3601.0])
+def test_a_path_that_lasts_no_time_or_for_ever(tmp_path: Path, seconds: float) -> None:
+    capture = load_capture(make_capture(tmp_path / "anna"))
+    path = write_path(tmp_path / "path.json", head_nods(3), seconds)
+    with pytest.raises(InputError, match=r'path\.json: lasts .* s; give a path whose "seconds" are') as error:
+        trajectory_from_file(path, capture)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        lambda pose: pose * math.nan,
+        lambda pose: pose * 1e300,
+        lambda pose: pose @ np.diag([1.0, 1, -1, 1]),  # a mirror
+        lambda pose: pose @ np.diag([2.0, 2, 2, 1]),
+        lambda pose: pose * 0,
+        lambda pose: pose.T,
+    ],
+    ids=["nan", "huge", "mirrored", "enlarged", "zero", "transposed"],
+)
+def test_a_path_of_what_are_no_poses(tmp_path: Path, spoilt: Callable[[np.ndarray], np.ndarray]) -> None:
+    capture = load_capture(make_capture(tmp_path / "anna"))
+    c2w = head_nods(3)
+    c2w[1] = spoilt(c2w[1])
+    with pytest.raises(InputError, match=r"path\.json: camera 1 is not a rotation and a place"):
+        trajectory_from_file(write_path(tmp_path / "path.json", c2w, 1.0), capture)

@@ -14,7 +14,7 @@ from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.output.drive import render_one
 from geneface_ns.renderers.reference import ReferenceRenderer
 from geneface_ns.scene.compositing import lay_over
-from tests.geneface_ns.exact_capture import write_exact_capture
+from geneface_ns.synthetic.exact_capture import write_exact_capture
 
 
 def test_lay_over():

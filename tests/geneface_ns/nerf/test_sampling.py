@@ -1,10 +1,14 @@
 """Rays, occupancy and volume rendering, against numbers by hand."""
 
 import math
+from time import process_time
 
+import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from geneface_ns.nerf.occupancy import Occupancy
+from geneface_ns.nerf.occupancy import WIDEST_REACH, Occupancy
 from geneface_ns.nerf.volume import accumulate, box_span, distortion, render_weights
 from geneface_ns.scene.camera import pinhole_directions
 
@@ -30,7 +34,7 @@ def test_weights_and_sums_of_one_ray():
     # Two samples of step 0.5 with densities 2 and 4: optical depths 1 and 2.
     grid = Occupancy(BOX, 2, 0.5)
     grid.occupied[:, :, 0] = False  # nothing at x < 0
-    samples = grid.sample(torch.tensor([[-2.0, 0.1, 0.1]]), torch.tensor([[1.0, 0.0, 0.0]]), jitter=False)
+    samples = grid.sample(torch.tensor([[-2.0, 0.1, 0.1]]), torch.tensor([[1.0, 0.0, 0.0]]))
     torch.testing.assert_close(samples.points[:, 0], torch.tensor([0.25, 0.75]))
     weight = render_weights(samples, torch.tensor([2.0, 4.0]))
     first, second = 1 - math.exp(-1), math.exp(-1) * (1 - math.exp(-2))
@@ -46,7 +50,9 @@ def test_weights_and_sums_of_one_ray():
 
 def test_a_ray_that_misses_is_empty():
     grid = Occupancy(BOX, 4, 0.1)
-    samples = grid.sample(torch.tensor([[5.0, 0.0, 3.0]]), torch.tensor([[0.0, 0.0, -1.0]]), jitter=True)
+    samples = grid.sample(
+        torch.tensor([[5.0, 0.0, 3.0]]), torch.tensor([[0.0, 0.0, -1.0]]), jitter=torch.Generator().manual_seed(0)
+    )
     assert len(samples.points) == 0
     colour, opacity, _ = accumulate(samples, render_weights(samples, torch.zeros(0)), torch.zeros(0, 3))
     assert colour.abs().sum() == 0
@@ -65,8 +71,8 @@ def test_carve_keeps_what_the_mask_sees():
     mask = torch.zeros(1, 40, 40, dtype=torch.bool)
     mask[:, :, 20:] = True
     grid.carve(mask, camera(10.0)[None], (100.0, 100.0), (20.0, 20.0))
-    assert grid.hull[:, :, 4:].all()
-    assert not grid.hull[:, :, :4].any()
+    assert grid.occupied[:, :, 4:].all()
+    assert not grid.occupied[:, :, :4].any()
 
 
 def test_prune_drops_what_weighs_nothing_and_keeps_a_margin():
@@ -80,6 +86,67 @@ def test_prune_drops_what_weighs_nothing_and_keeps_a_margin():
     assert not grid.occupied.any()
 
 
+def widened_all_at_once(grid: Occupancy, distance: float, focal: float, size: tuple[int, int]) -> tuple[Tensor, int]:
+    """`image_mask` written plainly, one square maximum over the picture; and its reach in pixels."""
+    width, height = size
+    half_cell = float((grid.box[1] - grid.box[0]).norm()) / (2 * grid.resolution)
+    local = (grid.centres()[grid.occupied] - camera(distance)[:3, 3]) @ camera(distance)[:3, :3]
+    local = local[local[:, 2] < -half_cell]
+    x = local[:, 0] / -local[:, 2] * focal + width / 2
+    y = -local[:, 1] / -local[:, 2] * focal + height / 2
+    reach = int(min(half_cell * focal / float((-local[:, 2]).amin()) + 1, max(size)))
+    near = (x > -reach) & (x < width + reach) & (y > -reach) & (y < height + reach)
+    seen = torch.zeros(height, width)
+    seen[y[near].long().clamp(0, height - 1), x[near].long().clamp(0, width - 1)] = 1
+    return F.max_pool2d(seen[None, None], 2 * reach + 1, stride=1, padding=reach)[0, 0] > 0, reach
+
+
+def some_cells() -> Occupancy:
+    grid = Occupancy(BOX, 16, 0.1)
+    grid.occupied.copy_(torch.rand(16, 16, 16, generator=torch.Generator().manual_seed(3)) > 0.997)
+    return grid
+
+
+@pytest.mark.parametrize(("distance", "size"), [(6.0, (40, 40)), (6.0, (97, 51)), (3.0, (64, 80))])
+def test_image_mask_is_the_square_maximum_where_cells_are_small(distance: float, size: tuple[int, int]):
+    grid = some_cells()
+    expected, reach = widened_all_at_once(grid, distance, 100.0, size)
+    assert reach <= WIDEST_REACH
+    assert 0 < expected.float().mean() < 1
+    mask = grid.image_mask(camera(distance), (100.0, 100.0), (size[0] / 2, size[1] / 2), size)
+    torch.testing.assert_close(mask, expected)
+
+
+@pytest.mark.parametrize("size", [(300, 300), (301, 173)])
+def test_image_mask_is_little_more_where_cells_are_large(size: tuple[int, int]):
+    grid = some_cells()
+    expected, reach = widened_all_at_once(grid, 3.0, 750.0, size)
+    assert WIDEST_REACH < reach < 100
+    mask = grid.image_mask(camera(3.0), (750.0, 750.0), (size[0] / 2, size[1] / 2), size)
+    assert mask.shape == expected.shape
+    assert not (expected & ~mask).any()
+    assert mask.float().mean() < 1.2 * expected.float().mean() < 1.1
+
+
+def test_image_mask_of_a_face_that_fills_the_picture_is_quick():
+    grid = some_cells()
+    begin = process_time()
+    assert grid.image_mask(camera(1.2), (600.0, 600.0), (128.0, 128.0), (256, 256)).any()
+    assert process_time() - begin < 0.5  # one square maximum: some seconds
+
+
+def test_image_mask_follows_the_occupancy():
+    grid, view = some_cells(), (camera(6.0), (100.0, 100.0), (20.0, 20.0), (40, 40))
+    before = grid.image_mask(*view)
+    assert before.any()
+    state = {name: value.clone() for name, value in grid.state_dict().items()}
+    grid.prune(threshold=1.0, decay=1.0)
+    assert not grid.image_mask(*view).any()
+    grid.load_state_dict(state)
+    torch.testing.assert_close(grid.image_mask(*view), before)
+    assert grid.double().image_mask(*(view[0].double(), *view[1:])).any()
+
+
 def test_image_mask_covers_every_ray_that_meets_a_cell():
     grid = Occupancy(BOX, 8, 0.1)
     grid.occupied.zero_()
@@ -88,7 +155,7 @@ def test_image_mask_covers_every_ray_that_meets_a_cell():
     mask = grid.image_mask(camera(6.0), (100.0, 100.0), (20.0, 20.0), size)
     y, x = torch.meshgrid(torch.arange(40) + 0.5, torch.arange(40) + 0.5, indexing="ij")
     directions = pinhole_directions(torch.stack([x, y], dim=-1).reshape(-1, 2), (100.0, 100.0), (20.0, 20.0))
-    samples = grid.sample(camera(6.0)[:3, 3].expand_as(directions), directions, jitter=False)
+    samples = grid.sample(camera(6.0)[:3, 3].expand_as(directions), directions)
     hit = torch.zeros(1600, dtype=torch.bool)
     hit[samples.ray] = True
     assert hit.any()

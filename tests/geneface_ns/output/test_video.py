@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import wave
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import av
 import numpy as np
 import pytest
 
+from audio_motion.audio import load_audio
 from audio_motion.errors import InputError
 from geneface_ns.output.video import CONTAINERS, VideoWriter, encoding_rate
 
@@ -119,6 +122,100 @@ def test_sound_of_a_video_keeps_its_place(tmp_path: Path, late: float) -> None:
     assert np.abs(sound[0]).argmax() / 48000 == pytest.approx(0.5 + late, abs=0.01)
 
 
+@dataclass(frozen=True)
+class Clock:
+    """What the timestamps of a file say: seconds of the first picture, and when each block of sound begins."""
+
+    picture: float | None
+    sound: Callable[[float], float]
+
+
+BLOCK = 1152
+"""Samples of an MP2 frame."""
+CLOCKS = {
+    "late first packet": Clock(0.0, lambda time: time + 0.37),
+    "first packet before the picture": Clock(0.31, lambda time: time),
+    "first packet a hundred seconds before the picture": Clock(100.0, lambda time: time),
+    "hole": Clock(None, lambda time: time + (0.7 if time >= 1 else 0)),
+    "two holes after a late start": Clock(
+        0.0, lambda time: time + 0.2 + (0.3 if time >= 1 else 0) + (0.111 if time >= 1.6 else 0)
+    ),
+    "jump of a hundred seconds and back": Clock(None, lambda time: time + (100 if 0.8 <= time < 1.5 else 0)),
+    "jump back, which a transport stream takes for a day": Clock(
+        None, lambda time: time + 200 - (150 if time >= 1 else 0)
+    ),
+}
+
+
+def write_broken(path: Path, clock: Clock, seconds: float = 2.4, rate: int = 44100) -> Path:
+    """Stereo noise with a clock of its own, and pictures where it says so.
+
+    No muxer takes a clock that goes backwards: such files are transport streams joined end to end.
+    """
+    rng = np.random.default_rng(0)
+    times = np.arange(0, seconds, BLOCK / rate)
+    said = np.array([clock.sound(time) for time in times])
+    path.unlink(missing_ok=True)
+    for part in np.split(said, np.flatnonzero(np.diff(said) < 0) + 1):
+        piece = path.with_name(f"piece{path.suffix}")
+        with av.open(str(piece), "w") as container:
+            if clock.picture is not None:
+                video = container.add_stream("mpeg4", rate=25)
+                video.width, video.height = 32, 32
+            audio = container.add_stream("mp2", rate=rate, layout="stereo", options={"b": "384000"})
+            if clock.picture is not None:
+                for i in range(10):
+                    picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+                    picture.pts, picture.time_base = i + round(clock.picture * 25), Fraction(1, 25)
+                    container.mux(video.encode(picture))
+                container.mux(video.encode(None))
+            for time in part:
+                noise = rng.uniform(-16000, 16000, (1, 2 * BLOCK)).astype(np.int16)
+                frame = av.AudioFrame.from_ndarray(noise, format="s16", layout="stereo")
+                frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+                frame.pts = round(time * rate)
+                container.mux(audio.encode(frame))
+        with path.open("ab") as joined:
+            joined.write(piece.read_bytes())
+        piece.unlink()
+    return path
+
+
+@pytest.mark.parametrize("clock", CLOCKS.values(), ids=CLOCKS)
+@pytest.mark.parametrize("start", [0.0, 0.85])
+def test_what_is_muxed_lies_where_motion_hears_it_whatever_the_clock(
+    tmp_path: Path, clock: Clock, start: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_broken(tmp_path / "broken.ts", clock)
+    encoded: list[np.ndarray] = []
+    take = VideoWriter._take_sound
+
+    def taken(writer: VideoWriter, count: int) -> np.ndarray:
+        encoded.append(take(writer, count))
+        return encoded[-1]
+
+    monkeypatch.setattr(VideoWriter, "_take_sound", taken)
+    heard = load_audio(source, 44100)  # the rate of the encoder
+    frames = round((len(heard) / 44100 - start) * 25)
+    write_video(tmp_path / "out.mp4", frames, 25.0, source, start=start)
+    muxed = np.concatenate(encoded, axis=1)  # what lies before the start included
+    length = min(len(heard), muxed.shape[1])
+    assert length > 2.0 * 44100
+    np.testing.assert_allclose(muxed[:, :length].mean(axis=0), heard[:length], atol=1e-6)
+
+
+def test_the_muxed_sound_plays_where_motion_hears_it(tmp_path: Path) -> None:
+    # Through the codec and its delay: clicks of a file with holes, by their place.
+    source = write_broken(tmp_path / "broken.ts", CLOCKS["two holes after a late start"])
+    write_video(tmp_path / "out.mp4", 70, 25.0, source)
+    heard, played = load_audio(source), load_audio(tmp_path / "out.mp4")
+    for begin in (4000, 22000, 36000):  # before, between and after the holes
+        piece = heard[begin : begin + 4000]
+        lags = range(-40, 41)
+        likeness = [float(piece @ played[begin + lag : begin + lag + 4000]) for lag in lags]
+        assert lags[int(np.argmax(likeness))] == 0
+
+
 def test_colours_and_odd_sizes_survive(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     write_video(path, 3, 25.0, None, size=(65, 47))
@@ -166,14 +263,17 @@ def test_user_mistakes(tmp_path: Path) -> None:
         write_video(tmp_path / "out.mp4", 1, 25.0, tmp_path / "absent.wav")
     text = tmp_path / "text.wav"
     text.write_text("not sound")
-    with pytest.raises(InputError, match="cannot be read as sound"):
+    with pytest.raises(InputError, match="not a sound or video file"):
         write_video(tmp_path / "out.mp4", 1, 25.0, text)
+    write_wav(tmp_path / "empty.wav", 0.0, 16000)
+    with pytest.raises(InputError, match="empty or cannot be decoded"):
+        write_video(tmp_path / "out.mp4", 1, 25.0, tmp_path / "empty.wav")
     write_video(tmp_path / "silent.mp4", 3, 25.0, None)
     with pytest.raises(InputError, match="no sound track"):
         write_video(tmp_path / "out.mp4", 1, 25.0, tmp_path / "silent.mp4")
     with pytest.raises(InputError, match="cannot write"):
         write_video(text / "out.mp4", 1, 25.0, None)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["silent.mp4", "text.wav"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty.wav", "silent.mp4", "text.wav"]
 
 
 PEAK = """

@@ -14,18 +14,27 @@ import numpy as np
 import pytest
 import torch
 
-from tests.geneface_ns.exact_capture import write_exact_capture
+from geneface_ns.synthetic.exact_capture import write_exact_capture
 
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "2"}
 
 
-def run(*words: object, code: int = 0) -> str:
+def run(*words: object, code: int = 0, **environment: str) -> str:
     """Run a command of the environment; returns what it printed."""
     command = [str(BIN / str(words[0])), *map(str, words[1:])]
-    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=ENVIRONMENT | environment, stdin=subprocess.DEVNULL
+    )
     assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
+
+
+def refused(*words: object) -> str:
+    """Run a command that ends on a user's mistake; returns the line that says which."""
+    *_, line = run(*words, code=2).splitlines()
+    assert line.startswith("error: ")
+    return line
 
 
 def train(capture: Path, output: Path, *more: object, code: int = 0) -> str:
@@ -107,7 +116,8 @@ def test_ns_render_interpolate_and_spiral(trained: Path, tmp_path: Path):
     assert length(tmp_path / "spiral.mp4")[0] == 5
 
 
-def test_ns_render_camera_path(capture: Path, trained: Path, tmp_path: Path):
+def write_camera_path(capture: Path, file: Path, **more: object) -> None:
+    """A camera path of the viewer along the capture's first four frames; `more` replaces keys."""
     frames = json.loads((capture / "transforms.json").read_text())["frames"]
     path = {
         "camera_type": "perspective",
@@ -124,19 +134,46 @@ def test_ns_render_camera_path(capture: Path, trained: Path, tmp_path: Path):
             for i, frame in enumerate(frames[:4])
         ],
     }
-    (tmp_path / "path.json").write_text(json.dumps(path))
+    file.write_text(json.dumps(path | more))
+
+
+def test_ns_render_camera_path_on_a_machine_without_ffmpeg(capture: Path, trained: Path, tmp_path: Path):
+    write_camera_path(capture, tmp_path / "path.json")
     run(
         *("ns-render", "camera-path", "--load-config", trained / "config.yml"),
         *("--camera-path-filename", tmp_path / "path.json", "--output-path", tmp_path / "path.mp4"),
+        PATH=str(tmp_path),
     )
     assert length(tmp_path / "path.mp4") == (4, 64)
 
 
-def test_ns_viewer_serves(trained: Path):
+def test_ns_render_refuses_what_geneface_cannot_show(capture: Path, trained: Path, tmp_path: Path):
+    black = {"r": 0, "g": 0, "b": 0}
+    box = {"crop_center": [0, 0, 0], "crop_scale": [1, 1, 1], "crop_rot": [0, 0, 0], "crop_bg_color": black}
+    for more, what in (({"camera_type": "fisheye"}, "perspective cameras only"), ({"crop": box}, "does not crop")):
+        write_camera_path(capture, tmp_path / "path.json", **more)
+        line = refused(
+            *("ns-render", "camera-path", "--load-config", trained / "config.yml"),
+            *("--camera-path-filename", tmp_path / "path.json", "--output-path", tmp_path / "path.mp4"),
+        )
+        assert what in line
+
+
+def answers(address: str, port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection((address, port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("more", "is_open"), [((), False), (("--viewer.websocket-host", "0.0.0.0"), True)])
+def test_ns_viewer_serves_this_machine_unless_told_otherwise(trained: Path, more: tuple[str, ...], is_open: bool):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    command = [BIN / "ns-viewer", "--load-config", trained / "config.yml", "--viewer.websocket-port", str(port)]
+    command = [BIN / "ns-viewer", "--load-config", trained / "config.yml", "--viewer.websocket-port", str(port), *more]
     with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as viewer:
         try:
             deadline = time.monotonic() + 120
@@ -149,15 +186,32 @@ def test_ns_viewer_serves(trained: Path):
                     assert viewer.poll() is None, viewer.communicate()[0].decode()[-2000:]
                     assert time.monotonic() < deadline, "the viewer did not answer"
                     time.sleep(0.5)
+            # Another address of this machine: who listens on 127.0.0.1 alone does not answer there.
+            assert answers("127.0.0.2", port) == is_open
         finally:
             viewer.terminate()
+            said = " ".join(viewer.communicate()[0].decode().split())
+        assert ("The viewer answers this machine only" in said) != is_open
 
 
-def test_bad_captures_end_training_with_one_line(capture: Path, tmp_path: Path):
-    printed = train(tmp_path, tmp_path / "out", code=2)
-    assert "error: " in printed
-    assert "geneface process" in printed
-    assert "Traceback" not in printed
+def test_bad_captures_end_training_with_one_line_and_leave_nothing(tmp_path: Path):
+    line = refused("ns-train", "geneface", "--data", tmp_path, "--output-dir", tmp_path / "out")
+    assert "geneface process" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_factors_that_suit_no_picture_end_training_with_one_line(capture: Path, tmp_path: Path):
+    for factor in (0, 1000):
+        line = refused(
+            *("ns-train", "geneface", "--data", capture, "--output-dir", tmp_path / "out"),
+            *("geneface-data", "--downscale-factor", factor),
+        )
+        assert f"--downscale-factor {factor} does not suit" in line
+
+
+def test_other_datasets_end_training_with_one_line(tmp_path: Path):
+    line = refused("ns-train", "geneface", "--data", tmp_path, "--output-dir", tmp_path / "out", "nerfstudio-data")
+    assert "captures only" in line
 
 
 def test_a_checkpoint_of_another_size_ends_with_one_line(capture: Path, trained: Path, tmp_path: Path):

@@ -1,0 +1,67 @@
+"""The training loop in plain torch: what `ns-train geneface` does, without nerfstudio. For benchmarks and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from geneface_ns.nerf import training
+from geneface_ns.nerf.draws import DrawConfig, RaySource, draw
+from geneface_ns.nerf.losses import LossConfig, Truth
+from geneface_ns.nerf.portrait import Portrait
+from geneface_ns.nerf.training import Rays, StageConfig
+
+
+@dataclass
+class TrainingConfig(LossConfig, StageConfig, DrawConfig):
+    """All that a training can be told besides the portrait's size."""
+
+
+def make_optimizer(portrait: Portrait) -> torch.optim.Adam:
+    """Adam over all parameters, a named group for each of `training.parameter_groups`."""
+    groups = training.parameter_groups(portrait)
+    return torch.optim.Adam(
+        [{"params": parameters, "name": name} for name, parameters in groups.items()],
+        eps=training.ADAM_EPS,
+        fused=True,
+    )
+
+
+def learn(
+    portrait: Portrait, optimizer: torch.optim.Adam, rays: Rays, truth: Truth, step: int, config: TrainingConfig
+) -> dict[str, Tensor]:
+    """One step's forward, backward and update; returns the loss terms."""
+    optimizer.zero_grad()
+    terms = training.losses(training.render_rays(portrait, rays, step, config), truth, step, config, config)
+    torch.stack(list(terms.values())).sum().backward()
+    optimizer.step()
+    return terms
+
+
+def train(
+    portrait: Portrait, source: RaySource, frames: Tensor, steps: int, config: TrainingConfig
+) -> Iterator[dict[str, Tensor]]:
+    """Train a portrait that has been started from pictures (`warm_start`).
+
+    Args:
+        source: where rays are drawn from, on the portrait's device or on the CPU.
+        frames: int64 [N] those to train on.
+        steps: of both stages together; `config.head_steps` of them train the head.
+
+    Yields:
+        After each step the loss terms.
+    """
+    optimizer = make_optimizer(portrait)
+    passes = training.PRUNE_EVERY * config.frames_per_batch / len(frames)
+    portrait.train()
+    for step in range(steps):
+        training.set_stage(portrait, step, config)
+        for group in optimizer.param_groups:
+            span = training.stage_span(group["name"], config.head_steps, steps)
+            group["lr"] = training.LEARNING_RATES[group["name"]] * training.learning_rate_factor(step, *span)
+        rays, truth = draw(source, frames, step, training.in_head_stage(step, config), config)
+        yield learn(portrait, optimizer, rays.to(portrait.device), truth.to(portrait.device), step, config)
+        training.prune(portrait, step, config, passes)
