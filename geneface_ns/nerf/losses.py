@@ -18,6 +18,9 @@ class LossConfig:
 
     mask_loss: float = 1e-3
     """Weight of the squared error between the head's opacity and its mask."""
+    cover_loss: float = 2e-2
+    """Weight of the head's squared opacity where the torso lies before it and no neck can be: no picture shows it, but
+    the head's layer alone does."""
     distortion_loss: float = 5e-3
     """Weight of the spread of a ray's weights along it, face widths."""
     underlay_loss: float = 0.1
@@ -58,10 +61,11 @@ def head_losses(colour: Tensor, opacity: Tensor, spread: Tensor, truth: Truth, c
         spread: scalar, `volume.distortion`.
     """
     error = (lay_over(colour, opacity, truth.underlay) - truth.image).square()
-    uncovered = (opacity * truth.shown - truth.head).square()
+    wrong = (opacity * truth.shown - truth.head).square()
+    covered = truth.underlay[:, 3:] * truth.shown
     return {
         "rgb": (truth.trust * error).mean(),
-        "mask": config.mask_loss * (truth.trust * uncovered).mean(),
+        "mask": ((config.mask_loss + config.cover_loss * covered) * truth.trust * wrong).mean(),
         "distortion": config.distortion_loss * spread,
     }
 
