@@ -11,8 +11,8 @@ from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.commands.render import RenderConfig
 from geneface_ns.nerf import checkpoint
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
+from geneface_ns.synthetic.exact_capture import write_exact_capture
 from tests.geneface_ns.commands.test_cli import config
-from tests.geneface_ns.exact_capture import write_exact_capture
 from tests.geneface_ns.output.test_video import count
 
 

@@ -17,7 +17,7 @@ from nerfstudio.engine.optimizers import Optimizers
 from audio_motion.errors import InputError
 from geneface_ns.plugin.datamanager import CaptureDataset
 from geneface_ns.plugin.method import geneface
-from tests.geneface_ns.exact_capture import write_exact_capture
+from geneface_ns.synthetic.exact_capture import write_exact_capture
 
 DEAD = (
     *("prompt", "relative-model-dir"),
