@@ -14,8 +14,8 @@ import torch
 
 PROBE = 5
 """Steps that each number of threads is tried for."""
-EVERY = 400
-"""Steps between two tries."""
+FIRST, EVERY = 50, 400
+"""Steps before the first try, and between two."""
 SLOWER = 1.5
 """A step that takes this many times longer than the chosen number of threads promised brings a try forward."""
 
@@ -39,7 +39,7 @@ class ThreadChoice:
     _tried: dict[int, list[float]] = field(default_factory=dict)
     _recent: list[float] = field(default_factory=list)
     _expected: float = 0.0
-    _since: int = 0
+    _since: int = EVERY - FIRST
 
     def step(self, seconds: float) -> None:
         """Take note of a step, and set the number of threads of the next."""
