@@ -72,7 +72,7 @@ def test_two_stages_in_one_run(trained: Path):
     half, whole = checkpoint(trained, 20), checkpoint(trained, 39)
     # Head stage until step 30: from 20 to 39 both parts have learned.
     changed = {name for name, value in whole["pipeline"].items() if not torch.equal(value, half["pipeline"][name])}
-    assert "_model.portrait.head.expression_planes" in changed
+    assert "_model.portrait.head.lower_planes" in changed
     assert "_model.portrait.torso.head_encoder.weight" in changed
     # At step 20 the torso had not been touched by the optimiser.
     assert "torso_networks" in half["optimizers"]
