@@ -49,7 +49,6 @@ class GeneFaceTrainerConfig(TrainerConfig):
             InputError: the capture, or the checkpoint that is asked for, cannot be used.
             SystemExit: the run has all its steps; nothing is touched.
         """
-        self._check_capture()
         self._make_paths_absolute()
         found = self.resumed_from()
         if found is not None and checkpoint.step_of(found) + 1 >= self.max_num_iterations:
@@ -59,6 +58,7 @@ class GeneFaceTrainerConfig(TrainerConfig):
                 soft_wrap=True,
             )
             raise SystemExit(0)
+        self._check_capture()
 
     def _check_capture(self) -> None:
         datamanager = self.pipeline.datamanager

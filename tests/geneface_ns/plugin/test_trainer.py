@@ -14,6 +14,7 @@ from audio_motion.files import held_alone
 from geneface_ns.nerf.checkpoint import FOLDER, FORMAT, METHOD, write
 from geneface_ns.plugin.trainer import GeneFaceTrainer, GeneFaceTrainerConfig
 from method_configs.geneface import geneface
+from tests.geneface_ns.fakes import make_capture
 
 
 def config(output: Path, **changes: object) -> GeneFaceTrainerConfig:
@@ -69,8 +70,10 @@ def test_a_finished_run_says_so_and_changes_nothing(
 
 def test_asking_for_more_goes_on(tmp_path: Path, models: Path) -> None:
     last = checkpoint(models, 39)
+    capture = make_capture(tmp_path / "capture")
     for more in (config(tmp_path, max_num_iterations=41), config(tmp_path, timestamp="b", load_dir=models)):
         more.max_num_iterations = 41
+        more.pipeline.datamanager.data = capture
         more.save_config()
         assert more.resumed_from() == last
 
@@ -106,6 +109,7 @@ def test_config_stands_for_itself_and_is_found_from_anywhere(
     tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = checkpoint(models.parent / "other", 10)
+    make_capture(tmp_path / "anna")
     monkeypatch.chdir(tmp_path)
     begun = config(Path("."), load_dir=given.parent, load_step=10, data=Path("anna"))
     begun.pipeline.datamanager.data = Path("anna")
