@@ -143,13 +143,15 @@ def test_ns_viewer_serves_a_run_of_geneface_to_this_machine(
     tmp_path: Path, method: str, spelling: str, more: tuple[str, ...], host: str
 ):
     arguments = [spelling, str(run_of(method, tmp_path)), *more]
-    compat.give_ns_viewer(ViewerConfig(websocket_host="127.0.0.1"), arguments)
+    own = ViewerConfig(websocket_host="127.0.0.1", default_composite_depth=False)
+    compat.give_ns_viewer(own, arguments)
     # nerfstudio defines its options after it has loaded the plugins.
     sys.modules.pop("nerfstudio.scripts.viewer.run_viewer", None)
     from nerfstudio.scripts.viewer.run_viewer import RunViewer
 
-    config = tyro.cli(tyro.conf.FlagConversionOff[RunViewer], args=arguments)
-    assert config.viewer.as_viewer_config().websocket_host == host
+    taken = tyro.cli(tyro.conf.FlagConversionOff[RunViewer], args=arguments).viewer.as_viewer_config()
+    assert taken.websocket_host == host
+    assert taken.default_composite_depth == (method != "geneface")
 
 
 @pytest.mark.usefixtures("nerfstudios_defaults")
