@@ -149,13 +149,8 @@ def test_ns_render_camera_path_on_a_machine_without_ffmpeg(capture: Path, traine
 
 
 def test_ns_render_refuses_what_geneface_cannot_show(capture: Path, trained: Path, tmp_path: Path):
-    black = {"r": 0, "g": 0, "b": 0}
-    box = {
-        "crop_center": [0.0, 0.0, 0.0],
-        "crop_scale": [1.0, 1.0, 1.0],
-        "crop_rot": [0.0, 0.0, 0.0],
-        "crop_bg_color": black,
-    }
+    black, zeros = {"r": 0, "g": 0, "b": 0}, [0.0, 0.0, 0.0]
+    box = {"crop_center": zeros, "crop_scale": [1.0, 1.0, 1.0], "crop_rot": zeros, "crop_bg_color": black}
     for more, what in (({"camera_type": "fisheye"}, "perspective cameras only"), ({"crop": box}, "does not crop")):
         write_camera_path(capture, tmp_path / "path.json", **more)
         line = refused(
