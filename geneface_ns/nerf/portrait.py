@@ -65,7 +65,7 @@ class Portrait(nn.Module):
         self.capture_size = (capture.width, capture.height)
         self.table = ConditionTable(capture)
         train = torch.from_numpy(np.flatnonzero(capture.is_train & capture.valid))
-        box = torch.from_numpy(capture.head_box)
+        box = torch.tensor(capture.head_box)
         table = self.table
         self.head = HeadField(config.head, box, table.landmarks[train], table.eyes[train])
         self.torso = TorsoField(config.torso, *size, motion_features(table.c2w[train], table.body[train]))

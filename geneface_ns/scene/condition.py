@@ -35,9 +35,10 @@ class ConditionTable(nn.Module):
 
     def __init__(self, capture: Capture) -> None:
         super().__init__()
-        self.register_buffer("landmarks", torch.from_numpy(capture.landmarks.landmarks))
-        self.register_buffer("eyes", torch.from_numpy(capture.landmarks.eye_openness))
-        self.register_buffer("c2w", torch.from_numpy(capture.c2w))
+        # Copies: loading a checkpoint writes into buffers, and the capture must stay what it is on the disk.
+        self.register_buffer("landmarks", torch.tensor(capture.landmarks.landmarks))
+        self.register_buffer("eyes", torch.tensor(capture.landmarks.eye_openness))
+        self.register_buffer("c2w", torch.tensor(capture.c2w))
         self.register_buffer("body", body_in_image_units(torch.from_numpy(capture.body), capture.width, capture.height))
 
     def forward(self, times: Tensor) -> Condition:

@@ -45,7 +45,7 @@ class LandmarkWarp(nn.Module):
         self.resolution = resolution
         self.iterations = iterations
         reach = 3 * sigma
-        self.register_buffer("mean", mean)
+        self.register_buffer("mean", mean.clone())  # loading a checkpoint writes into it
         self.register_buffer("box", torch.stack([mean.amin(dim=0) - reach, mean.amax(dim=0) + reach]))
         for name, value in self._on_nodes().items():
             self.register_buffer(name, value, persistent=False)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from audio_motion.topology import TEMPLATE
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.motion.sequence import MotionFrame
 from geneface_ns.nerf.frames import FrameStore
@@ -76,3 +77,13 @@ def test_condition_at_mixes_neighbours(portrait: tuple[Portrait, FrameStore]):
     torch.testing.assert_close(between.c2w[0], model.table.c2w[10])
     torch.testing.assert_close(between.landmarks[1], table[0])
     torch.testing.assert_close(between.landmarks[2], table[-1])
+
+
+def test_loading_a_checkpoint_leaves_the_capture_alone(portrait: tuple[Portrait, FrameStore]):
+    _, store = portrait
+    capture = store.capture
+    before = [array.copy() for array in (capture.landmarks.landmarks, capture.c2w, capture.head_box, TEMPLATE)]
+    model = Portrait(capture, 1, PortraitConfig(sample_step=0.05, occupancy_resolution=48))
+    model.load_state_dict({n: v + 1 if v.is_floating_point() else v for n, v in model.state_dict().items()})
+    for was, array in zip(before, (capture.landmarks.landmarks, capture.c2w, capture.head_box, TEMPLATE), strict=True):
+        np.testing.assert_array_equal(array, was)
