@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from geneface_ns.kernels.run import usable
+from geneface_ns.kernels.samples import occupied_samples
 from geneface_ns.nerf.volume import Samples, box_span
 from geneface_ns.scene.grids import to_unit
 
@@ -148,23 +150,26 @@ class Occupancy(nn.Module):
         """
         step = step or self.step
         near, far = box_span(origins, directions, self.box)
-        longest = float((far - near).max()) if len(near) else 0.0
-        slots = max(1, int(longest / step) + 1)
         shift = (
             torch.full_like(near, 0.5)
             if jitter is None
             else torch.rand(near.shape, generator=jitter, device=near.device, dtype=near.dtype)
         )
+        if usable(origins, directions):
+            lines = (origins, directions, (near, far), shift, step, self.box, self.occupied, open_every)
+            return Samples(*occupied_samples(*lines), step)
+        longest = float((far - near).max()) if len(near) else 0.0
+        slots = max(1, int(longest / step) + 1)
         depth = near[:, None] + (torch.arange(slots, device=near.device) + shift[:, None]) * step
-        inside = depth < far[:, None]
-        ray, slot = inside.nonzero(as_tuple=True)
+        ray, slot = (depth < far[:, None]).nonzero(as_tuple=True)
         distance = depth[ray, slot]
         points = torch.addcmul(origins[ray], distance[:, None], directions[ray])
         occupied = self.occupied[self._cells(points)]
         if open_every:
             occupied |= ray % open_every == 0
-        mask = torch.zeros_like(inside).masked_scatter_(inside, occupied)
-        return Samples(points[occupied], ray[occupied], distance[occupied], mask, step)
+        ray = ray[occupied]
+        first = torch.searchsorted(ray, torch.arange(len(near) + 1, device=near.device))
+        return Samples(points[occupied], ray, distance[occupied], first, step)
 
 
 def _widened(seen: Tensor, reach: int) -> Tensor:

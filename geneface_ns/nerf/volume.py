@@ -1,4 +1,4 @@
-"""Volume rendering: stateless functions of the samples along rays."""
+"""Volume rendering: stateless functions of the samples along rays; by kernels on a CPU, else in plain torch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from geneface_ns.kernels.run import usable
+from geneface_ns.kernels.volume import Accumulate, Distortion, RenderWeights
 
 
 def box_span(origins: Tensor, directions: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
@@ -25,7 +28,7 @@ def box_span(origins: Tensor, directions: Tensor, box: Tensor) -> tuple[Tensor, 
 
 
 class Samples(NamedTuple):
-    """Occupied samples of R rays with S slots each, compacted to M."""
+    """Occupied samples of R rays, M in all."""
 
     points: Tensor
     """[M, 3], ordered by ray, then by depth."""
@@ -33,10 +36,19 @@ class Samples(NamedTuple):
     """int64 [M]."""
     depth: Tensor
     """[M] distance along the ray."""
-    mask: Tensor
-    """bool [R, S]: which slots the M samples fill, in row-major order."""
+    first: Tensor
+    """int64 [R + 1]: where each ray's samples begin, and M."""
     step: float
-    """Distance between slots."""
+    """Distance between samples."""
+
+    def table(self, values: Tensor) -> Tensor:
+        """Values [M] as one row a ray, [R, S], in the order of depth, filled up with zeros."""
+        widest = int((self.first[1:] - self.first[:-1]).amax()) if len(self.first) > 1 else 0
+        return values.new_zeros(len(self.first) - 1, widest).index_put(self.places(), values)
+
+    def places(self) -> tuple[Tensor, Tensor]:
+        """Row and column [M] of each sample in `table`."""
+        return self.ray, torch.arange(len(self.ray), device=self.ray.device) - self.first[self.ray]
 
 
 def render_weights(samples: Samples, density: Tensor) -> Tensor:
@@ -48,9 +60,11 @@ def render_weights(samples: Samples, density: Tensor) -> Tensor:
     Returns:
         [M]; differentiable in density.
     """
-    optical = torch.zeros_like(samples.mask, dtype=density.dtype).masked_scatter(samples.mask, density * samples.step)
+    if usable(density):
+        return RenderWeights.apply(density, samples.first, samples.step)
+    optical = samples.table(density * samples.step)
     before = optical.cumsum(dim=1) - optical
-    return (torch.exp(-before) * -torch.expm1(-optical)).masked_select(samples.mask)
+    return (torch.exp(-before) * -torch.expm1(-optical))[samples.places()]
 
 
 def accumulate(samples: Samples, weight: Tensor, colour: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -62,8 +76,11 @@ def accumulate(samples: Samples, weight: Tensor, colour: Tensor) -> tuple[Tensor
     Returns:
         colour [R, 3] premultiplied by opacity, opacity [R], depth [R] premultiplied; differentiable in both.
     """
-    rows = torch.cat([colour, torch.ones_like(weight)[:, None], samples.depth[:, None]], dim=1) * weight[:, None]
-    sums = weight.new_zeros(len(samples.mask), 5).index_add(0, samples.ray, rows)
+    values = torch.cat([colour, torch.ones_like(weight)[:, None], samples.depth[:, None]], dim=1)
+    if usable(weight, values):
+        sums = Accumulate.apply(weight, values, samples.first)
+    else:
+        sums = weight.new_zeros(len(samples.first) - 1, 5).index_add(0, samples.ray, values * weight[:, None])
     return sums[:, :3], sums[:, 3], sums[:, 4]
 
 
@@ -79,8 +96,9 @@ def distortion(samples: Samples, weight: Tensor) -> Tensor:
     Returns:
         Scalar, face widths; differentiable in weight.
     """
-    dense = torch.zeros_like(samples.mask, dtype=weight.dtype).masked_scatter(samples.mask, weight)
-    place = torch.arange(dense.shape[1], device=weight.device) * samples.step
+    if usable(weight):
+        return Distortion.apply(weight, samples.depth, samples.first, samples.step) / max(len(samples.first) - 1, 1)
+    dense, place = samples.table(weight), samples.table(samples.depth)
     moment = dense * place
     before, moment_before = dense.cumsum(dim=1) - dense, moment.cumsum(dim=1) - moment
     between = 2 * (moment * before - dense * moment_before).sum(dim=1)
