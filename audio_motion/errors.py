@@ -1,11 +1,8 @@
-"""The one exception for a user's mistake, and how command lines end on it."""
+"""The one exception for a user's mistake, and the one line that it becomes."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.metadata import version
 from typing import NoReturn
 
 
@@ -17,31 +14,14 @@ class InputError(Exception):
     """
 
 
+def one_line(error: object) -> str:
+    """What is said, in one line of what can be printed: names of files may hold anything, and so may other libraries'
+    errors."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in words)
+
+
 def fail(error: InputError) -> NoReturn:
     """Print the error's one line to standard error and exit with code 2."""
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {one_line(error)}", file=sys.stderr)
     raise SystemExit(2)
-
-
-@contextmanager
-def exits_on_input_error() -> Iterator[None]:
-    """Turn an InputError raised inside into one line on standard error and exit code 2; an OpenCV that cannot be
-    imported as well."""
-    try:
-        yield
-    except InputError as error:
-        fail(error)
-    except ImportError as error:
-        if not str(error).startswith("libGL.so"):
-            raise
-        fail(InputError(_opencv_wants_libgl()))
-
-
-def _opencv_wants_libgl() -> str:
-    # Three wheels of OpenCV arrive through the dependencies and write the same files; pip installs one with windows,
-    # which needs libGL, last. Metadata cannot name an order, nor one wheel in the place of another.
-    headless = f"opencv-python-headless=={version('opencv-python-headless')}"
-    return (
-        "OpenCV cannot be imported: this machine has no libGL; put the OpenCV that needs none in place: "
-        f"pip install --force-reinstall --no-deps {headless}"
-    )

@@ -1,10 +1,13 @@
-"""Writing files whole or not at all, never over what is read, and in folders that one process at a time writes."""
+"""Writing files whole or not at all, never over what is read, and in folders that one process at a time writes; reading
+nothing that is no file."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,20 +15,23 @@ from pathlib import Path
 
 from audio_motion.errors import InputError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""A full disk, a full quota, a file as large as files may become."""
+
 
 @contextmanager
 def written_whole(path: Path, beside: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block ends well, delete it otherwise.
 
     The temporary file keeps `path`'s suffix, which is what encoders choose their container by. One that a killed
-    process left is removed by the next that writes `path`.
+    process left is removed by the next that writes `path`. Errors of the block that are not about writing are its own.
 
     Args:
         path: the file to write.
         beside: another place for the temporary file, on the same disk.
 
     Raises:
-        InputError: the folder cannot be made or written to.
+        InputError: the folder cannot be made or written to, or the disk is full.
     """
     path = Path(path)
     beside = path if beside is None else beside
@@ -35,19 +41,53 @@ def written_whole(path: Path, beside: Path | None = None) -> Iterator[Path]:
         _remove_left_over(beside)
         handle, temporary = _open_temporary(beside)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; choose a folder you may write to") from error
+        raise unwritten(path, error) from error
     try:
-        yield temporary
-        # mkstemp makes files private; what we write is the user's and follows their umask.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; free some space or choose another folder") from error
+        try:
+            yield temporary
+        except OSError as error:
+            if error.errno not in FULL and error.filename != str(temporary):
+                raise
+            raise unwritten(path, error) from error
+        try:
+            # mkstemp makes files private; what we write is the user's and follows their umask.
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            temporary.replace(path)
+        except OSError as error:
+            raise unwritten(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
         os.close(handle)
+
+
+def unwritten(path: Path, error: OSError) -> InputError:
+    """What to say where the system does not let `path` be written."""
+    advice = "free some space or choose another disk" if error.errno in FULL else "choose a place you may write to"
+    return InputError(f"cannot write {path}: {error.strerror or error}; {advice}")
+
+
+def need_file(path: Path, expected: str) -> None:
+    """Refuse what cannot be read as a file. Pipes and devices are not opened: that could wait for ever.
+
+    Args:
+        path: to be read.
+        expected: what it should be, or what to do, for the message.
+
+    Raises:
+        InputError: it is not there, not a file, or may not be read.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; {expected}") from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise InputError(f"{path}: no such file ({getattr(error, 'strerror', None) or error}); {expected}") from error
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path}: is a {'folder' if stat.S_ISDIR(mode) else 'pipe or a device'}; {expected}")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: may not be read (no permission); {expected}")
 
 
 def _open_temporary(path: Path) -> tuple[int, Path]:
@@ -96,7 +136,7 @@ def held_alone(folder: Path, what: str) -> Iterator[None]:
     except BlockingIOError as error:
         raise InputError(f"{folder}: another {what} is writing there; wait for it to end, or stop it") from error
     except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}; choose a folder you may write to") from error
+        raise unwritten(folder, error) from error
     try:
         yield
     finally:

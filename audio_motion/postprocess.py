@@ -5,19 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.distance import cdist
 
 from audio_motion.errors import InputError
-from audio_motion.models.examples import squared_distances
-from audio_motion.topology import JAW, LOWER_LIDS, MOUTH, UPPER_LIDS, eye_openness
+from audio_motion.topology import (
+    CHIN,
+    INNER_LOWER_LIP,
+    INNER_UPPER_LIP,
+    JAW,
+    LOWER_LIDS,
+    MOUTH,
+    OUTER_LOWER_LIP,
+    OUTER_UPPER_LIP,
+    UPPER_LIDS,
+    eye_openness,
+)
 
-_INNER_UPPER = [61, 62, 63]
-_INNER_LOWER = [67, 66, 65]
 _OPENS = (
-    (_INNER_LOWER, -0.7),
-    ([55, 56, 57, 58, 59], -0.6),
-    (_INNER_UPPER, 0.3),
-    ([50, 51, 52], 0.2),
-    ([6, 7, 8, 9, 10], -0.25),
+    (INNER_LOWER_LIP, -0.7),
+    (OUTER_LOWER_LIP, -0.6),
+    (INNER_UPPER_LIP, 0.3),
+    (OUTER_UPPER_LIP, 0.2),
+    (CHIN, -0.25),
 )
 """Points, and how far they rise when the mouth opens by 1: regression over half an hour of 95 tracked speakers."""
 _CLOSING, _SHUT, _REOPENING = 0.08, 0.03, 0.16
@@ -79,7 +89,7 @@ def project_locally(offsets: np.ndarray, examples: np.ndarray, neighbours: int, 
     result = offsets.copy()
     mouths = offsets[:, MOUTH].reshape(len(offsets), -1).astype(np.float64)
     known = examples.reshape(len(examples), -1).astype(np.float64)
-    distances = squared_distances(mouths, known)
+    distances = cdist(mouths, known, "sqeuclidean")
     order = np.argsort(distances, axis=1)[:, : neighbours + 1]
     near = order[:, :neighbours]
     square = np.take_along_axis(distances, near, axis=1)
@@ -105,10 +115,7 @@ def smooth(motion: np.ndarray, sigma: float) -> np.ndarray:
     reach = int(np.ceil(3 * sigma))
     if reach == 0:
         return motion
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    padded = np.pad(motion, [(reach, reach)] + [(0, 0)] * (motion.ndim - 1), mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=0)
-    return (windows @ (kernel / kernel.sum())).astype(motion.dtype)
+    return gaussian_filter1d(motion, sigma, axis=0, mode="nearest", radius=reach)
 
 
 def scale_opening(offsets: np.ndarray, times: float) -> np.ndarray:
@@ -119,7 +126,7 @@ def scale_opening(offsets: np.ndarray, times: float) -> np.ndarray:
     mouth's motion enlarged (docs/benchmarks.md).
     """
     result = offsets.copy()
-    more = (times - 1.0) * (offsets[:, _INNER_UPPER, 1] - offsets[:, _INNER_LOWER, 1]).mean(axis=1)
+    more = (times - 1.0) * (offsets[:, INNER_UPPER_LIP, 1] - offsets[:, INNER_LOWER_LIP, 1]).mean(axis=1)
     for points, share in _OPENS:
         result[:, points, 1] += (share * more[:, None]).astype(offsets.dtype)
     return result
@@ -128,10 +135,10 @@ def scale_opening(offsets: np.ndarray, times: float) -> np.ndarray:
 def part_lips(landmarks: np.ndarray) -> np.ndarray:
     """Where the inner upper lip lies below the inner lower lip, let them meet half way: landmarks [T, 68, 3]."""
     result = landmarks.copy()
-    upper, lower = result[:, _INNER_UPPER, 1], result[:, _INNER_LOWER, 1]
+    upper, lower = result[:, INNER_UPPER_LIP, 1], result[:, INNER_LOWER_LIP, 1]
     middle = (upper + lower) / 2
-    result[:, _INNER_UPPER, 1] = np.maximum(upper, middle)
-    result[:, _INNER_LOWER, 1] = np.minimum(lower, middle)
+    result[:, INNER_UPPER_LIP, 1] = np.maximum(upper, middle)
+    result[:, INNER_LOWER_LIP, 1] = np.minimum(lower, middle)
     return result
 
 
@@ -157,8 +164,9 @@ def speaking_from_loudness(loudness: np.ndarray, quiet: float) -> np.ndarray:
     result is smoothed over about as long. It depends on 8 motion frames to either side.
     """
     reach = 5
+    # Motion frame k lies between the features 2k - 1 and 2k.
     padded = np.pad(loudness, reach, mode="edge")
-    loudest = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=-1)[::2]
+    loudest = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach).max(axis=-1)[: len(loudness) : 2]
     share = np.clip((loudest - quiet) / 10.0, 0.0, 1.0)
     return smooth(share * share * (3.0 - 2.0 * share), 1.5)
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from audio_motion.audio import SAMPLE_RATE, stream_audio
 from audio_motion.errors import InputError
 from audio_motion.features.frames import HOP
-from audio_motion.features.held import Held
 from audio_motion.features.prosody import loudness_of
+from audio_motion.features.stream_buffer import StreamBuffer
+from audio_motion.media import AS_PLAYED, SAMPLE_RATE, Tracks, audio_info, stream_audio
 from audio_motion.models.checkpoint import TrainedGenerator, TrainedPostNet, load_generator, load_postnet
-from audio_motion.models.face import Face
+from audio_motion.models.face_statistics import FaceStatistics
 from audio_motion.models.generator import FEATURES_PER_MOTION, MOTION_RATE, STRIDE, TEMPERATURE
 from audio_motion.postprocess import (
     PostProcess,
@@ -101,7 +101,7 @@ class Generator:
         return Generator(trained, post or PostProcess(), refiner=refiner)
 
     @property
-    def face(self) -> Face:
+    def face(self) -> FaceStatistics:
         """The person whose face moves."""
         return self.refiner.face if self.refiner else self.trained.face
 
@@ -150,14 +150,22 @@ class Generator:
         return self._frames(chunks, fps, seed, temperature)
 
     def predict(
-        self, sound: Path, fps: float = 25.0, seed: int = 0, temperature: float = TEMPERATURE
+        self,
+        sound: Path,
+        fps: float = 25.0,
+        seed: int = 0,
+        temperature: float = TEMPERATURE,
+        tracks: Tracks = AS_PLAYED,
     ) -> LandmarkSequence:
         """The whole of `stream` on a file as one LandmarkSequence in space "head".
+
+        Args:
+            tracks: of the file, where it has several.
 
         Raises:
             InputError: as `stream`.
         """
-        parts = list(self.stream(sound, fps, seed, temperature))
+        parts = list(self.stream(stream_audio(Path(sound), tracks=tracks), fps, seed, temperature))
         landmarks = np.concatenate([part.landmarks for part in parts])
         return LandmarkSequence(
             landmarks=landmarks,
@@ -167,13 +175,13 @@ class Generator:
             person=self.face.person,
             producer=Producer(
                 "generator",
-                self.trained.features.name,
+                f"{self.trained.face.person}, heard through {self.trained.features.name}",
                 self.trained.sha256,
                 seed,
                 float(temperature),
                 self.refiner.sha256 if self.refiner else None,
             ),
-            sound=Sound.of(Path(sound), SAMPLE_RATE),
+            sound=Sound.of(Path(sound), audio_info(Path(sound), tracks).sample_rate),
             mean=self.face.mean.astype(np.float32),
         )
 
@@ -198,43 +206,41 @@ class Generator:
     def _motion(
         self, chunks: Iterable[np.ndarray], seed: int, temperature: float
     ) -> Iterator[tuple[int, np.ndarray, Fraction]]:
-        """Motion at 25 Hz in blocks: first frame's number, offsets [up to block + 1, 68, 3], and the time in seconds
-        up to which the block answers."""
+        """Motion at 25 Hz in blocks: first frame's number, offsets [block + 1, 68, 3], and the time in seconds up to
+        which the block answers."""
         around = self._around
+        heard = self.trained.features
         sound = _Counted(chunks)
-        arriving = self.trained.features.stream(sound)
-        held = Held(np.zeros((0, self.trained.features.channels), np.float32))
+        arriving = heard.stream(sound)
+        buffer = StreamBuffer(np.zeros((0, heard.channels), np.float32), heard.silence.numpy())
         first, ended = 0, False
         while True:
             end = first + self.block
-            while not ended and held.end < (end + around + STRIDE) * FEATURES_PER_MOTION:
+            while not ended and buffer.end < (end + around + STRIDE) * FEATURES_PER_MOTION:
                 features = next(arriving, None)
                 ended = features is None
                 if features is not None:
-                    held.add(features.numpy())
+                    buffer.add(features.numpy())
             if sound.samples == 0:
                 raise InputError("the speech holds no samples; give a file or chunks with sound in them")
             final = ended and sound.samples <= end * _PER_MOTION
-            last = held.end // FEATURES_PER_MOTION if ended else None
-            offsets = self._block(held, first, last, seed, temperature)
+            offsets = self._block(buffer, first, seed, temperature)
             yield first, offsets, Fraction(sound.samples, SAMPLE_RATE) if final else Fraction(end, MOTION_RATE)
             if final:
                 return
             first = end
-            held.forget((first - around - STRIDE) * FEATURES_PER_MOTION)
+            buffer.forget((first - around - STRIDE) * FEATURES_PER_MOTION)
 
-    def _block(self, held: Held, first: int, last: int | None, seed: int, temperature: float) -> np.ndarray:
-        """Post-processed offsets [n, 68, 3] of the motion frames from `first` to `first + block`, both included; not
-        beyond `last`, where the sound (filled up with silence) ends. `held`: speech features."""
-        around = self._around
-        start, stop = max(0, first - around), first + self.block + around
-        stop = stop if last is None else min(stop, last)
-        features = torch.from_numpy(held.part(start * FEATURES_PER_MOTION, stop * FEATURES_PER_MOTION))
+    def _block(self, buffer: StreamBuffer, first: int, seed: int, temperature: float) -> np.ndarray:
+        """Post-processed offsets [block + 1, 68, 3] of the motion frames from `first` to `first + block`, both
+        included. `buffer`: speech features, and silence around them."""
+        start, stop = first - self._around, first + self.block + self._around
+        features = torch.from_numpy(buffer.rows(start * FEATURES_PER_MOTION, stop * FEATURES_PER_MOTION))
         noise = temperature * _noise(self.trained.model.config.latent, start // STRIDE, stop // STRIDE, seed)
         if self.refiner:  # it has learnt from motion with the calibrated amplitude
             offsets = self.refiner.offsets(self.trained.motion(features, noise, self.trained.amplitude))
         else:
-            offsets = self.trained.offsets(features, noise)
+            offsets = self.trained.motion(features, noise).cpu().numpy() * np.float32(self.face.scale)
         offsets = self._processed(offsets, loudness_of(features).numpy())
         return offsets[first - start : first - start + self.block + 1]
 
@@ -255,7 +261,7 @@ class Generator:
 
 
 class _Counted:
-    """Chunks of sound, then silence up to a whole latent that begins after the sound's end; counts the sound."""
+    """Chunks of sound, and how many samples they held so far."""
 
     def __init__(self, chunks: Iterable[np.ndarray]) -> None:
         self.samples = 0
@@ -265,13 +271,11 @@ class _Counted:
         for chunk in self._chunks:
             self.samples += len(chunk)
             yield chunk
-        if self.samples:
-            latent = _PER_MOTION * STRIDE
-            yield np.zeros(latent - self.samples % latent, np.float32)
 
 
 def _noise(channels: int, start: int, stop: int, seed: int) -> torch.Tensor:
-    """Standard normal noise [channels, stop - start] of the latents with those numbers; each depends on the seed and
-    its own number only."""
-    columns = [np.random.default_rng([seed, number, 0x5EED]).standard_normal(channels) for number in range(start, stop)]
+    """Standard normal noise [channels, stop - start] of the latents with those numbers, which are negative before the
+    sound begins; each depends on the seed and its own number only."""
+    numbers = (number % 2**32 for number in range(start, stop))
+    columns = [np.random.default_rng([seed, number, 0x5EED]).standard_normal(channels) for number in numbers]
     return torch.from_numpy(np.stack(columns, axis=1).astype(np.float32))

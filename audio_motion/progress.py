@@ -1,7 +1,8 @@
-"""Progress bars: how much is done, how fast, how long still."""
+"""Progress of long work: a bar in a terminal, one line a stage in a log."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -12,6 +13,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    SpinnerColumn,
     Task,
     TextColumn,
     TimeElapsedColumn,
@@ -32,15 +34,48 @@ class Rate(ProgressColumn):
 
 @contextmanager
 def frame_bar(console: Console, label: str, total: int | None, done: int = 0) -> Iterator[Callable[[], None]]:
-    """A bar of work that goes frame by frame; yields a function that advances it by one frame."""
-    columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), Rate())
-    with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console) as progress:
-        task = progress.add_task(label, total=total, completed=done)
-        yield lambda: progress.advance(task)
+    """Show work that goes frame by frame; yields a function that advances it by one frame.
+
+    Where the console is no terminal, one line is printed when the work has ended well.
+
+    Args:
+        total: how many frames; may be an estimate. None for work that cannot be counted: its time is shown alone.
+        done: frames that an earlier run did.
+    """
+    began, count = time.monotonic(), 0
+    if not console.is_terminal:
+
+        def counted() -> None:
+            nonlocal count
+            count += 1
+
+        yield counted
+        seconds = time.monotonic() - began
+        frames = f"{count} frames in " if count else ""
+        rate = f" ({count / seconds:.1f} frames/s)" if count and seconds else ""
+        _log(console, f"{label}: {frames}{seconds:.1f} s{rate}")
+    elif total is None:
+        columns = (TextColumn("{task.description:<22}"), SpinnerColumn(finished_text=" "), TimeElapsedColumn())
+        with Progress(*columns, console=console) as progress:
+            task = progress.add_task(label, total=1)
+            yield lambda: None
+            progress.update(task, completed=1)
+    else:
+        counts = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), Rate())
+        with Progress(*counts, TextColumn("left"), TimeRemainingColumn(), console=console) as progress:
+            task, planned, place = progress.add_task(label, total=total, completed=done), total, done
+
+            def advance() -> None:
+                nonlocal place
+                place += 1
+                progress.update(task, advance=1, total=max(planned, place))
+
+            yield advance
+            progress.update(task, total=place)
 
 
 def shown(frames: Iterable[T], total: int | None, label: str) -> Iterator[T]:
-    """Pass frames on while a bar on standard error shows them."""
+    """Pass frames on while standard error shows how many have passed (`frame_bar`)."""
     with frame_bar(Console(stderr=True), label, total) as advance:
         for frame in frames:
             yield frame
@@ -49,7 +84,21 @@ def shown(frames: Iterable[T], total: int | None, label: str) -> Iterator[T]:
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[int, int, dict[str, float]], None]]:
-    """A bar of a training with its latest figures; yields what training calls with (done, planned, figures)."""
+    """Show long work with its latest figures on standard error; yields what it calls with (done, planned, figures).
+
+    Where that is no terminal, one line is printed when the work has ended well.
+    """
+    console, began = Console(stderr=True), time.monotonic()
+    if not console.is_terminal:
+        last = ""
+
+        def noted(done: int, planned: int, figures: dict[str, float]) -> None:
+            nonlocal last
+            last = f"{done} of {planned}  {_figures(figures)}"
+
+        yield noted
+        _log(console, f"{title}: {time.monotonic() - began:.1f} s  {last}".rstrip())
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -59,11 +108,18 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int, dict[str, float]], 
         TimeRemainingColumn(),
         TextColumn("{task.fields[figures]}"),
     )
-    with Progress(*columns) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task(title, total=None, figures="")
 
         def report(done: int, planned: int, figures: dict[str, float]) -> None:
-            shown = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
-            bar.update(task, completed=done, total=planned, figures=shown)
+            bar.update(task, completed=done, total=planned, figures=_figures(figures))
 
         yield report
+
+
+def _figures(figures: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+
+
+def _log(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
-import tokenize
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from audio_motion.errors import InputError
-from audio_motion.files import written_whole
+from audio_motion.arrays import read_arrays, write_arrays
+from audio_motion.errors import InputError, one_line
+from audio_motion.files import need_file
+from audio_motion.json_file import as_kind, parse
 
 SCHEMA_VERSION = 1
-
-_DAMAGED = (
-    *(OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, tokenize.TokenError),
-    *(ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError),
-)
-"""What numpy, zipfile and json raise on files that are damaged, or none of ours."""
+SLOWEST, FASTEST = 0.1, 1000.0
+"""Frames per second that can be meant."""
 
 Space = Literal["head", "offset"]
 
@@ -128,7 +122,7 @@ class LandmarkSequence:
         for name, array in (("landmarks", self.landmarks), ("eye_openness", self.eye_openness)):
             bad = ~np.isfinite(array.reshape(frames, -1)).all(axis=1)
             check(not bad.any(), f"{name} is not finite at frame {int(bad.argmax())}")
-        check(np.isfinite(self.fps) and self.fps > 0, f"fps is {self.fps}")
+        check(SLOWEST <= self.fps <= FASTEST, f"fps is {self.fps:g}")
         check(self.space in ("head", "offset"), f"unknown space {self.space!r}")
         check(isinstance(self.person, str), f"the person's name is {self.person!r}")
         check(self.identity is None or isinstance(self.identity, str), f"identity is {self.identity!r}")
@@ -193,16 +187,14 @@ class LandmarkSequence:
             "identity": self.identity,
         }
         known = {} if self.mean is None else {"mean": self.mean}
-        with written_whole(Path(path)) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                landmarks=self.landmarks,
-                fps=np.float64(self.fps),
-                eye_openness=self.eye_openness,
-                valid=self.valid,
-                info=np.array(json.dumps(info)),
-                **known,
-            )
+        arrays = {
+            "landmarks": self.landmarks,
+            "fps": np.array(self.fps, np.float64),
+            "eye_openness": self.eye_openness,
+            "valid": self.valid,
+            "info": np.array(json.dumps(info)),
+        }
+        write_arrays(Path(path), arrays | known, compressed=True)
 
     @staticmethod
     def load(path: Path) -> LandmarkSequence:
@@ -212,12 +204,10 @@ class LandmarkSequence:
             InputError: not such a file, another schema version, or contents of the wrong shape, type or range.
         """
         path = Path(path)
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; expected a landmark sequence (.npz)")
+        need_file(path, "expected a landmark sequence (.npz)")
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            info = json.loads(str(arrays["info"]))
+            arrays = read_arrays(path)
+            info = parse(str(arrays["info"]), dict[str, Any])
             version = info["schema_version"]
             if version != SCHEMA_VERSION:
                 raise InputError(f"{path}: schema version {version}, expected {SCHEMA_VERSION}; make it again")
@@ -228,14 +218,14 @@ class LandmarkSequence:
                 valid=arrays["valid"],
                 person=info["person"],
                 space=info["space"],
-                producer=Producer(**info["producer"]),
-                sound=Sound(**info["sound"]) if info["sound"] else None,
+                producer=as_kind(vars(Producer(**info["producer"])), Producer),
+                sound=as_kind(vars(Sound(**info["sound"])), Sound) if info["sound"] else None,
                 identity=info.get("identity"),
                 mean=arrays.get("mean"),
                 source=str(path),
             )
-        except _DAMAGED as error:
-            reason = " ".join(str(error).split())
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = one_line(error)
             raise InputError(
                 f"{path}: damaged, or not a landmark sequence ({type(error).__name__}: {reason}); "
                 "make one with `audio-motion predict` or `geneface process`"

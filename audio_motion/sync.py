@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from audio_motion.data.recording import Recording, align
 from audio_motion.errors import InputError
-from audio_motion.features.interface import SpeechFeatures
-from audio_motion.models.own import OWN_EXPERT
+from audio_motion.models.checkpoint import TrainedSyncExpert, load_syncnet
+from audio_motion.models.pretrained import PRETRAINED_EXPERT
 from audio_motion.models.syncnet import SyncExpert, similarity_at_lags
 from audio_motion.sequence import LandmarkSequence
 
@@ -33,50 +34,46 @@ class Lag:
     """Its mean cosine less the median over all lags (as SyncNet counts it): near 0 is no evidence, 0.3 is plenty."""
 
 
-def estimate_lag(samples: np.ndarray, sequence: LandmarkSequence) -> Lag:
-    """The lag of a clip's sound, by the expert that comes with the package.
+def estimate_lag(samples: np.ndarray, sequence: LandmarkSequence, expert: TrainedSyncExpert | None = None) -> Lag:
+    """The lag of a clip's sound.
 
     Args:
         samples: float32 [S], 16 kHz, as it lies beside the picture.
         sequence: tracked from the picture, space "head".
+        expert: judges; the one that comes with the package if None.
 
     Returns:
         no evidence (confidence 0) where there are less than 2 s of both.
     """
-    from audio_motion.training.recordings import align
-
-    expert, features = _own_expert()
+    judge = expert or _pretrained_expert()
     try:
-        recording = align(sequence, samples, features)
+        recording = align(sequence, samples, judge.features)
     except InputError:
         return Lag(0.0, 0.0)
-    motion = (recording.offsets / recording.face.spread).flatten(1).T[None]
-    return lag_of(lag_scores(expert, recording.features.T[None], motion, recording.valid[None]))
+    return lag_of(lag_scores(judge.model, recording))
 
 
 @lru_cache(maxsize=1)
-def _own_expert() -> tuple[SyncExpert, SpeechFeatures]:
-    from audio_motion.models.checkpoint import load_syncnet
-
-    trained = load_syncnet(OWN_EXPERT)
-    return trained.model, trained.features
+def _pretrained_expert() -> TrainedSyncExpert:
+    return load_syncnet(PRETRAINED_EXPERT)
 
 
 @torch.no_grad()
-def lag_scores(expert: SyncExpert, features: Tensor, motion: Tensor, valid: Tensor) -> Tensor:
+def lag_scores(expert: SyncExpert, recording: Recording, motion: Tensor | None = None) -> Tensor:
     """How well motion fits the sound at every lag.
 
     Args:
-        features: [1, C, 2T] at 50 Hz.
-        motion: [1, 204, T] at 25 Hz, in spreads.
-        valid: bool [1, T].
+        expert: made for the recording's features.
+        motion: [1, 204, T] at 25 Hz, in units of the scale; the recording's own if None.
 
     Returns:
         cosines [1, 2 REACH + 1, T], NaN where there is no sound or no valid motion; entry REACH + k: the sound k
         frames later.
     """
-    scores = similarity_at_lags(expert.hear(features), expert.see(motion), REACH)
-    return scores.masked_fill(~valid[:, None], torch.nan)
+    device = next(expert.parameters()).device
+    heard = expert.hear_whole(recording.speech.to(device), recording.silence.to(device))
+    seen = expert.see((recording.motion if motion is None else motion).to(device))
+    return similarity_at_lags(heard, seen, REACH).masked_fill(~recording.valid.to(device), torch.nan)
 
 
 def lag_of(scores: Tensor) -> Lag:

@@ -17,6 +17,19 @@ UPPER_LIDS, LOWER_LIDS = [37, 38, 43, 44], [41, 40, 47, 46]
 MOUTH = slice(48, 68)
 OUTER_LIPS = slice(48, 60)
 INNER_LIPS = slice(60, 68)
+INNER_UPPER_LIP, INNER_LOWER_LIP = [61, 62, 63], [67, 66, 65]
+"""Points of the inner lips between the corners, each upper one above its lower one."""
+OUTER_UPPER_LIP, OUTER_LOWER_LIP = [50, 51, 52], [55, 56, 57, 58, 59]
+"""Points of the outer lips that rise and fall with the mouth's opening."""
+MOUTH_CORNERS = (48, 54)
+"""The outer lips' corners, the one on the image's left first."""
+CHIN = slice(6, 11)
+"""The part of the jaw that goes down with the mouth."""
+OUTLINES = (
+    *(range(0, 17), range(17, 22), range(22, 27), range(27, 31), range(31, 36)),
+    *([*range(36, 42), 36], [*range(42, 48), 42], [*range(48, 60), 48], [*range(60, 68), 60]),
+)
+"""The lines that a drawing of the face consists of: jaw, brows, nose, eyes, lips."""
 
 _MIRRORED_GROUPS = (
     [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31],  # jaw, brows, nose
@@ -135,13 +148,14 @@ def mouth_opening(landmarks: np.ndarray) -> np.ndarray:
 
     The mean of the three inner pairs (61-67, 62-66, 63-65).
     """
-    gaps = landmarks[..., [61, 62, 63], :] - landmarks[..., [67, 66, 65], :]
+    gaps = landmarks[..., INNER_UPPER_LIP, :] - landmarks[..., INNER_LOWER_LIP, :]
     return np.linalg.norm(gaps, axis=-1).mean(axis=-1)
 
 
 def mouth_width(landmarks: np.ndarray) -> np.ndarray:
     """Distance between the mouth's outer corners: [..., 68, D] -> [...]."""
-    return np.linalg.norm(landmarks[..., 54, :] - landmarks[..., 48, :], axis=-1)
+    left, right = MOUTH_CORNERS
+    return np.linalg.norm(landmarks[..., right, :] - landmarks[..., left, :], axis=-1)
 
 
 def face_width(landmarks: np.ndarray) -> np.ndarray:

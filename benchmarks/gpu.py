@@ -31,7 +31,8 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout: nothing of it is installed
 
-from audio_motion.errors import InputError, exits_on_input_error
+from audio_motion.ending import ends_in_one_line
+from audio_motion.errors import InputError
 from benchmarks.machine import describe
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.nerf import training
@@ -390,5 +391,5 @@ if __name__ == "__main__":
     parser.add_argument("--downscale", type=int, default=1, help="whole factor by which pictures are reduced (1)")
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto", help="CUDA where there is one")
     parser.add_argument("--sizes", type=int, nargs="*", default=[256, 512], help="of the pictures timed (256 512)")
-    with exits_on_input_error():
+    with ends_in_one_line():
         raise SystemExit(main(parser.parse_args()))

@@ -17,10 +17,11 @@ from typing import Annotated
 import tyro
 from machine import describe
 
-from audio_motion.corpus.shards import load_corpus
+from audio_motion.data.corpus import load_corpus
+from audio_motion.data.recording import align
+from audio_motion.data.sources import load_recordings
 from audio_motion.features.interface import open_features
 from audio_motion.sync import lag_of, lag_scores
-from audio_motion.training.recordings import align, load_recordings
 from audio_motion.training.syncnet import SyncTraining, fit_syncnet
 
 
@@ -55,8 +56,7 @@ def main(config: Known) -> None:
     for clip in clips:
         # What the corpus has moved its sound by is a part of the estimate.
         recording = align(clip.sequence, clip.samples, features, clip.name)
-        motion = (recording.offsets / recording.face.spread).flatten(1).T[None]
-        rest = lag_of(lag_scores(expert, recording.features.T[None], motion, recording.valid[None])).seconds
+        rest = lag_of(lag_scores(expert, recording)).seconds
         true, found = late[clip.name], moved[clip.name] + rest
         print(f"| {clip.name} | {recording.seconds:.1f} | {true:.2f} | {found:.3f} | {found - true:+.3f} |")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -18,18 +18,18 @@ import torch
 import tyro
 from machine import describe
 
-from audio_motion.audio import load_audio
+from audio_motion.data.recording import Recording
+from audio_motion.data.sources import load_recordings
 from audio_motion.evaluation.measures import measure
+from audio_motion.media import load_audio
 from audio_motion.models.checkpoint import TrainedSyncExpert, load_generator, load_postnet, load_syncnet
 from audio_motion.models.generator import FEATURES_PER_MOTION
-from audio_motion.models.own import OWN_EXPERT, OWN_GENERATOR
+from audio_motion.models.pretrained import PRETRAINED_EXPERT, PRETRAINED_GENERATOR
 from audio_motion.predict import Generator
-from audio_motion.sequence import LandmarkSequence
 from audio_motion.sync import REACH, lag_scores, sync_accuracy
 from audio_motion.training.distance import MotionSpace, coordinates, frechet_distance, motion_space
 from audio_motion.training.generator import train_generator
 from audio_motion.training.postnet import train_postnet
-from audio_motion.training.recordings import Recording, align, load_recordings
 
 
 @dataclass
@@ -42,15 +42,6 @@ class Captures:
     """Sounds of other speakers: how far is what the person makes of them from how the person moves?"""
 
 
-def test_part(capture: Path, known: Recording) -> Recording:
-    """The whole capture with only its test frames valid, about the mean face of what may be known."""
-    features = load_syncnet(OWN_EXPERT).features
-    whole = align(LandmarkSequence.load(capture / "landmarks.npz"), load_audio(capture / "audio.wav"), features)
-    offsets = whole.offsets + torch.from_numpy(whole.face.mean - known.face.mean)
-    test = torch.arange(len(offsets)) >= len(known.offsets)
-    return replace(whole, offsets=offsets, valid=whole.valid & test, face=known.face)
-
-
 def elsewhere(
     voice: Generator, sounds: Sequence[Path], space: MotionSpace, own: np.ndarray, expert: TrainedSyncExpert
 ) -> tuple[float, float, float]:
@@ -61,9 +52,15 @@ def elsewhere(
         offsets = voice.predict(sound).landmarks - voice.face.mean
         heard = expert.features.extract(load_audio(sound))
         frames = min(len(offsets), len(heard) // FEATURES_PER_MOTION)
-        motion = torch.from_numpy(offsets[:frames] / np.float32(voice.face.spread)).flatten(1).T[None]
-        known = torch.ones(1, frames, dtype=torch.bool)
-        scores = lag_scores(expert.model, heard[: FEATURES_PER_MOTION * frames].T[None], motion, known)
+        spoken = Recording(
+            face=voice.face,
+            features=heard[: FEATURES_PER_MOTION * frames],
+            offsets=torch.from_numpy(offsets[:frames]),
+            valid=torch.ones(frames, dtype=torch.bool),
+            silence=expert.features.silence,
+            identity=str(sound),
+        )
+        scores = lag_scores(expert.model, spoken)
         share, decisions = sync_accuracy(scores)
         right, count = right + share * decisions, count + decisions
         cosines.append(scores[0, REACH])
@@ -89,26 +86,25 @@ def floor(own: np.ndarray, frames: int) -> float:
 
 def main(config: Captures) -> None:
     print(describe())
-    expert = load_syncnet(OWN_EXPERT)
+    expert = load_syncnet(PRETRAINED_EXPERT)
     print("| capture | voice | s | distance | opening | width | amplitude | error | sync | others: distance | sync |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for capture in config.captures:
-        known = load_recordings(capture, expert.features)[0]
-        test = test_part(capture, known)
+        (known,), (test,) = (load_recordings(capture, expert.features, split) for split in ("train", "held-out"))
         space = motion_space(known.offsets.numpy(), known.valid.numpy())
         own = coordinates(space, known.offsets.numpy(), known.valid.numpy())
         true = places(test.offsets.numpy(), test, space, own)
         with tempfile.TemporaryDirectory() as temporary:
             alone, post = Path(temporary) / "own.safetensors", Path(temporary) / "post.safetensors"
             begin = perf_counter()
-            train_postnet([capture], [], OWN_GENERATOR, OWN_EXPERT, post)
+            train_postnet([capture], [], PRETRAINED_GENERATOR, PRETRAINED_EXPERT, post)
             fitted = perf_counter()
             train_generator([capture], alone)
             done = perf_counter()
             voices = {
-                "the package's generator": (Generator(load_generator(OWN_GENERATOR)), 0.0),
+                "the package's generator": (Generator(load_generator(PRETRAINED_GENERATOR)), 0.0),
                 "with a post-net": (
-                    Generator(load_generator(OWN_GENERATOR), refiner=load_postnet(post)),
+                    Generator(load_generator(PRETRAINED_GENERATOR), refiner=load_postnet(post)),
                     fitted - begin,
                 ),
                 "the person's own generator": (Generator(load_generator(alone)), done - fitted),

@@ -15,7 +15,7 @@ import numpy as np
 import tyro
 from machine import describe
 
-from audio_motion.models.own import OWN_GENERATOR
+from audio_motion.models.pretrained import PRETRAINED_GENERATOR
 from audio_motion.predict import Generator
 from geneface_ns.synthetic.speech import speech_names, speech_track
 
@@ -34,7 +34,7 @@ def measure(seconds: float) -> None:
     import torch
 
     torch.set_num_threads(1)
-    generator = Generator.load(OWN_GENERATOR)
+    generator = Generator.load(PRETRAINED_GENERATOR)
     sentence = speech_track(speech_names("train"), 1).sound
     chunks = (sentence for _ in range(int(np.ceil(seconds * 16000 / len(sentence)))))
     begin, busy = perf_counter(), process_time()

@@ -26,7 +26,10 @@ import tyro
 from machine import describe
 
 from audio_motion.corpus.clip import on_one_clock
-from audio_motion.corpus.shards import load_corpus
+from audio_motion.data.augmentation import NO_AUGMENTATION
+from audio_motion.data.corpus import load_corpus
+from audio_motion.data.recording import Recording, align, pool_speakers
+from audio_motion.data.sources import load_recordings
 from audio_motion.errors import InputError
 from audio_motion.evaluation.measures import Measures, average, measure
 from audio_motion.evaluation.predictors import Predictor, mean_face, nearest_neighbour, ridge, speak
@@ -35,9 +38,7 @@ from audio_motion.models.checkpoint import load_generator, load_syncnet, save_ge
 from audio_motion.models.syncnet import SyncExpert
 from audio_motion.sync import lag_of, lag_scores, sync_accuracy
 from audio_motion.training.generator import GeneratorTraining, fit_generator
-from audio_motion.training.recordings import Recording, align, load_recordings, share_spread
 from audio_motion.training.syncnet import SyncTraining, fit_syncnet
-from audio_motion.training.variety import AS_RECORDED
 
 Rows = list[tuple[Measures, int]]
 """Figures of recordings, and their valid frames."""
@@ -79,7 +80,7 @@ def load(config: Folds) -> list[Recording]:
     """All recordings of the corpus that are long enough, each on one clock with its sound."""
     features = open_features(config.features)
     if config.delays is None:
-        return load_recordings(config.corpus, features)
+        return load_recordings(config.corpus, features, "all")
     with config.delays.open(newline="") as file:
         late = {row["file"]: float(row["late"]) for row in csv.DictReader(file)}
     moved = [c["name"] for c in json.loads((config.corpus / "corpus.json").read_text())["clips"] if c["shifted"] != 0]
@@ -91,7 +92,7 @@ def load(config: Folds) -> list[Recording]:
             found.append(align(sequence, samples, features, clip.name))
         except InputError as error:
             print(f"left out: {error}")
-    return share_spread(found)
+    return pool_speakers(found)
 
 
 def fold_of(recordings: list[Recording]) -> dict[str, int]:
@@ -110,8 +111,7 @@ def judge(expert: SyncExpert, recordings: list[Recording], window: int) -> float
     """The expert's accuracy on true motion."""
     right = made = 0.0
     for r in recordings:
-        motion = (r.offsets / r.face.spread).flatten(1).T[None]
-        share, count = sync_accuracy(lag_scores(expert, r.features.T[None], motion, r.valid[None]), window)
+        share, count = sync_accuracy(lag_scores(expert, r), window)
         right, made = right + share * count, made + count
     return right / max(1.0, made)
 
@@ -122,9 +122,9 @@ def ablations(base: GeneratorTraining) -> dict[str, GeneratorTraining]:
         "without the flow prior": replace(base, model=replace(base.model, flow_steps=0)),
         "without the sync loss": replace(base, sync=0.0),
         "without pitch": replace(base, model=replace(base.model, pitch=False)),
-        "without the course loss": replace(base, course=0.0),
-        "without averaged weights": replace(base, loop=replace(base.loop, averaging=0.0)),
-        "without variety": replace(base, variety=AS_RECORDED),
+        "without the correlation loss": replace(base, correlation=0.0),
+        "without the EMA": replace(base, loop=replace(base.loop, ema_decay=0.0)),
+        "without augmentation": replace(base, augmentation=NO_AUGMENTATION),
     }
 
 
@@ -169,10 +169,10 @@ def _trained(number: int, name: str, config: GeneratorTraining, expert: SyncExpe
     generator = load_generator(kept, features=_config.features)
     predictors: dict[str, Predictor] = {name: speak(generator)}
     if name == "generator":
-        spread = float(np.median([r.face.spread for r in fold.trained]))
+        scale = float(np.median([r.face.scale for r in fold.trained]))
         predictors["mean face"] = mean_face()
-        predictors["ridge regression"] = ridge(fold.trained, spread)
-        predictors["nearest neighbour"] = nearest_neighbour(fold.trained, spread)
+        predictors["ridge regression"] = ridge(fold.trained, scale)
+        predictors["nearest neighbour"] = nearest_neighbour(fold.trained, scale)
         predictors["generator, temperature 1"] = speak(generator, 1.0)
         predictors["generator, amplitude not corrected"] = speak(generator, amplitude=1.0)
     rows = {
@@ -216,8 +216,7 @@ def delays(recordings: list[Recording], expert: SyncExpert) -> str:
     found = []
     for r in recordings:
         if r.seconds >= 10.0:
-            motion = (r.offsets / r.face.spread).flatten(1).T[None]
-            found.append(lag_of(lag_scores(expert, r.features.T[None], motion, r.valid[None])).seconds)
+            found.append(lag_of(lag_scores(expert, r)).seconds)
     size = np.abs(found)
     near = np.mean(size <= 0.04)
     return f"delays of 10 s and more: median {np.median(size):.3f} s off, within 0.04 s: {near:.0%} of {len(found)}"

@@ -176,9 +176,9 @@ def test_data_of_the_installed_wheel(environment: Path, tmp_path: Path) -> None:
     speak = (
         "import sys; from pathlib import Path; from geneface_ns.synthetic.clip import write_sound\n"
         "from geneface_ns.synthetic.speech import speech_names, speech_track\n"
-        "from audio_motion.predict import Generator; from audio_motion.models.own import OWN_GENERATOR\n"
+        "from audio_motion.predict import Generator; from audio_motion.models.pretrained import PRETRAINED_GENERATOR\n"
         "write_sound(Path(sys.argv[1]), speech_track(speech_names('german'), 1).sound)\n"
-        "print(len(Generator.load(OWN_GENERATOR).predict(Path(sys.argv[1]))))"
+        "print(len(Generator.load(PRETRAINED_GENERATOR).predict(Path(sys.argv[1]))))"
     )
     assert int(run(environment / "python", "-c", speak, tmp_path / "speech.wav")) > 100
 

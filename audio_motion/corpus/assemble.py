@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from audio_motion.corpus.shard_file import Record, Shard, StoredClip, write_shard
-from audio_motion.corpus.shards import SCHEMA_VERSION
 from audio_motion.corpus.speakers import split_of
 from audio_motion.corpus.store import Refusal, Store, index
+from audio_motion.data.corpus import SCHEMA_VERSION
+from audio_motion.data.shard_file import Record, Shard, StoredClip, write_shard
 from audio_motion.files import written_whole
 
 SHARD_BYTES = 256_000_000

@@ -8,19 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audio_motion.audio import SAMPLE_RATE, load_audio
 from audio_motion.corpus.config import Gate
 from audio_motion.corpus.find import Source
-from audio_motion.corpus.shard_file import FULL_SCALE, Record, StoredClip, checksum
 from audio_motion.corpus.voice import measure_voice
+from audio_motion.data.shard_file import FULL_SCALE, Record, StoredClip, checksum
 from audio_motion.errors import InputError
+from audio_motion.media import SAMPLE_RATE, VideoInfo, load_audio, probe, read_frames
 from audio_motion.sequence import LandmarkSequence
 from audio_motion.sync import Lag
 from audio_motion.topology import face_width
 from audio_motion.tracking import Detector, Face, Track, collect_meshes, fit_track, make_detector
 from audio_motion.tracking.detectors import DetectorName
 from audio_motion.tracking.head_motion import angles, first_jump
-from audio_motion.video import VideoInfo, probe, read_frames
 
 LagEstimator = Callable[[np.ndarray, LandmarkSequence], Lag]
 """Samples float32 [S] at 16 kHz and motion, on one clock, to how late the sound comes (`audio_motion.sync`)."""
@@ -97,7 +96,7 @@ def make_clip(work: ClipWork) -> StoredClip:
         figures={name: round(float(value), 4) for name, value in figures.items()},
         sha256=checksum(arrays),
     )
-    return StoredClip(record, **arrays)
+    return StoredClip(record, **arrays, notes=info.notes)
 
 
 def on_one_clock(

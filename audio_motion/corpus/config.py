@@ -8,7 +8,7 @@ from typing import Literal
 
 import tyro
 
-VERSION = 1
+VERSION = 2
 """Raised when what is made of a clip changes, so that clips of an older version are not mixed with new ones."""
 
 
@@ -53,9 +53,9 @@ class CorpusConfig:
     them."""
     output: tyro.conf.Positional[Path]
     """Folder to write. An interrupted run goes on when started again; new videos are added to what is there."""
-    speakers: Literal["clip", "folder"] = "clip"
-    """Who speaks. clip: each clip is a speaker of its own; folder: the first folder that is not a part of the data set
-    (train, dev, mp4, …) names the speaker, and for videos in no folder their name without the number at its end."""
+    speakers: Literal["folder", "clip"] = "folder"
+    """Who speaks. folder: the first folder that is not a part of the data set (train, dev, mp4, …) names the speaker,
+    and for videos in no folder their name without the number at its end; clip: each clip is a speaker of its own."""
     speaker_table: Path | None = None
     """CSV with the columns file (path below the folder of videos) and speaker; instead of --speakers."""
     held_out: float = 0.1

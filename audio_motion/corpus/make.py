@@ -9,19 +9,20 @@ from contextlib import closing
 from rich.console import Console
 
 from audio_motion.corpus import assemble, report, report_picture
-from audio_motion.corpus.clip import ClipWork, LagEstimator
+from audio_motion.corpus.clip import ClipWork
 from audio_motion.corpus.config import CorpusConfig
 from audio_motion.corpus.find import Source, find_videos
-from audio_motion.corpus.shards import load_corpus
-from audio_motion.corpus.speakers import speakers_of
+from audio_motion.corpus.speakers import doubt, speakers_of
 from audio_motion.corpus.store import Refusal, Store, index, read_refusal
 from audio_motion.corpus.workers import each_clip
+from audio_motion.data.corpus import load_corpus
 from audio_motion.errors import InputError
 from audio_motion.files import spare_inputs
 from audio_motion.progress import progress_bar
+from audio_motion.sync import estimate_lag
 
 
-def make_corpus(config: CorpusConfig, estimate_lag: LagEstimator, console: Console | None = None) -> dict:
+def make_corpus(config: CorpusConfig, console: Console | None = None) -> dict:
     """Write the corpus `config.output` (docs/corpus.md), going on where an earlier run was stopped.
 
     Returns:
@@ -35,17 +36,20 @@ def make_corpus(config: CorpusConfig, estimate_lag: LagEstimator, console: Conso
     _check(config)
     content, sources = config.content(), find_videos(config.videos)
     speakers = speakers_of([source.name for source in sources], config.speakers, config.speaker_table)
+    doubtful = doubt(speakers, told=config.speaker_table is not None or config.speakers == "clip")
+    if doubtful:
+        console.print(f"WARNING: {doubtful}", style="bold red", highlight=False, markup=False, soft_wrap=True)
     store = Store(config.output)
     with store.opened(content):
         keyed = {source.key(content): source for source in sources}
-        failed = _work(config, store, keyed, estimate_lag, console)
+        failed = _work(config, store, keyed, console)
         console.print("putting the clips into shards")
         assemble.fill_shards(store)
         kept = store.refused()
         refused = [read_refusal(kept[key]) for key in keyed if key in kept] + failed
         options = {**content, "speakers": config.speakers, "held_out": config.held_out}
         listing = assemble.write_listing(store, keyed, speakers, config.held_out, refused, options)
-        contents = report.build(listing)
+        contents = report.build(listing, [doubtful] if doubtful else [])
         report.write(store.root / "report.json", contents)
         report_picture.draw(store.root / "report.png", contents, listing, load_corpus(store.root))
     for line in report.lines(contents):
@@ -56,9 +60,7 @@ def make_corpus(config: CorpusConfig, estimate_lag: LagEstimator, console: Conso
     return contents
 
 
-def _work(
-    config: CorpusConfig, store: Store, keyed: dict[str, Source], estimate_lag: LagEstimator, console: Console
-) -> list[Refusal]:
+def _work(config: CorpusConfig, store: Store, keyed: dict[str, Source], console: Console) -> list[Refusal]:
     """Work on the clips that are not done; returns those that failed, and will be tried again by the next run."""
     done = index(store.shards()).keys() | store.finished().keys() | store.refused().keys()
     todo = [
@@ -84,14 +86,16 @@ def _work(
                     raise InputError(f"{outcome.reason}; then run the same command again: finished clips are kept")
                 if outcome.end == "failed":
                     failed.append(Refusal(outcome.name, "failed", outcome.reason))
+                for note in outcome.notes:
+                    console.print(f"{outcome.name}: {note}", highlight=False, markup=False, soft_wrap=True)
                 ends[outcome.end] += 1
                 seconds += outcome.seconds
                 took = time.monotonic() - began
                 figures = {"clips/s": ends.total() / took, "x real time": seconds / took}
                 show(ends.total(), len(todo), figures)
-    except KeyboardInterrupt:
-        console.print(f"stopped after {ends.total()} of {len(todo)} clips; the same command goes on from there")
-        raise
+    except KeyboardInterrupt as error:
+        said = f"stopped after {ends.total()} of {len(todo)} clips; the same command goes on from there"
+        raise KeyboardInterrupt(said) from error
     took = time.monotonic() - began
     counts = ", ".join(f"{count} {end}" for end, count in ends.items())
     console.print(f"{counts} in {took:.0f} s: {seconds / took:.2f} x real time", highlight=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,8 @@ SCHEMA_VERSION = 1
 FIGURES = ("seconds", "fps", "face_width", "yaw", "turned", "unseen", "misfit", "level", "speech", "rhythm", "lag")
 
 
-def build(listing: dict) -> dict:
-    """The report of a corpus.json's contents."""
+def build(listing: dict, doubts: Sequence[str] = ()) -> dict:
+    """The report of a corpus.json's contents; `doubts`: advice that came before."""
     clips = listing["clips"]
     splits = {}
     for split in ("train", "held-out"):
@@ -39,7 +39,7 @@ def build(listing: dict) -> dict:
         "lag_corrected_beyond_40_ms": int((np.abs(corrected) > 0.04).sum()),
         "percentiles_5_50_95": {name: _percentiles([figure(clip, name) for clip in clips]) for name in FIGURES},
     }
-    return {**contents, "advice": list(_advice(contents))}
+    return {**contents, "advice": [*doubts, *_advice(contents)]}
 
 
 def figure(clip: dict, name: str) -> float:
@@ -82,9 +82,7 @@ def _advice(contents: dict) -> Iterator[str]:
         elif count > 0.2 * total:
             yield f"{count / total:.0%} of the clips were refused ({kind}): corpus.json has each one's reason"
     if contents["clips"]:
-        if contents["speakers"] == contents["clips"] > 1:
-            yield "every clip counts as a speaker of its own: if speakers repeat, use --speakers folder or a table"
-        elif not contents["splits"]["held-out"]["clips"]:
+        if not contents["splits"]["held-out"]["clips"]:
             yield "no speaker is held out: a larger --held-out, or more speakers"
         if contents["lag_corrected"] < 0.5 * contents["clips"]:
             yield (

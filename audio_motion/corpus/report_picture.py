@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from audio_motion.corpus.report import figure, length_in_words
-from audio_motion.corpus.shards import Clip
+from audio_motion.data.corpus import Clip
 from audio_motion.files import written_whole
-from audio_motion.topology import mouth_opening
+from audio_motion.topology import OUTLINES, mouth_opening
 
 FACES = 8
 """Example faces drawn."""
@@ -22,18 +22,6 @@ HISTOGRAMS = (
     ("speech", "share of time with speech"),
 )
 """Figures of a clip that are drawn, and their titles."""
-LINES = (
-    range(0, 17),
-    range(17, 22),
-    range(22, 27),
-    range(27, 31),
-    range(31, 36),
-    [*range(36, 42), 36],
-    [*range(42, 48), 42],
-    [*range(48, 60), 48],
-    [*range(60, 68), 60],
-)
-"""The landmarks' outlines."""
 
 
 def draw(path: Path, contents: dict, listing: dict, clips: Sequence[Clip]) -> None:
@@ -63,7 +51,7 @@ def draw(path: Path, contents: dict, listing: dict, clips: Sequence[Clip]) -> No
     places = faces.subplots(1, FACES)
     for axis in places:
         axis.set_axis_off()
-    for axis, index in zip(places, _spread(len(clips), FACES), strict=False):
+    for axis, index in zip(places, _evenly(len(clips), FACES), strict=False):
         _face(axis, clips[int(index)])
     faces.suptitle("landmarks from the front: mouth shut (blue), and opened widest (red)", fontsize=10)
     held = contents["splits"]["held-out"]
@@ -101,11 +89,11 @@ def _face(axis: Any, clip: Clip) -> None:
     opening = np.where(clip.sequence.valid, mouth_opening(clip.sequence.landmarks), np.nan)
     for index, colour in ((np.nanargmin(opening), "tab:blue"), (np.nanargmax(opening), "tab:red")):
         points = clip.sequence.landmarks[int(index)]
-        for line in LINES:
+        for line in OUTLINES:
             axis.plot(points[list(line), 0], points[list(line), 1], color=colour, linewidth=1)
     axis.set(xlim=(-0.6, 0.6), ylim=(-0.75, 0.5), aspect="equal")
     axis.set_title(clip.name if len(clip.name) < 20 else "…" + clip.name[-18:], fontsize=8, parse_math=False)
 
 
-def _spread(count: int, most: int) -> np.ndarray:
+def _evenly(count: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int)) if count else np.zeros(0, int)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -41,6 +41,25 @@ def speakers_of(names: Sequence[str], rule: Literal["clip", "folder"], table: Pa
     if table is not None:
         return _from_table(names, table)
     return {name: name if rule == "clip" else speaker_by_folder(name) for name in names}
+
+
+def doubt(speakers: Mapping[str, str], told: bool) -> str | None:
+    """What is doubtful about who speaks, in one line; None where nothing is.
+
+    Args:
+        speakers: clip name to speaker.
+        told: whether the user said who speaks, by a table or by saying that each clip is a speaker.
+    """
+    people = len(set(speakers.values()))
+    if told or len(speakers) < 2 or 1 < people < len(speakers):
+        return None
+    cure = "name the speakers by folders or with --speaker-table"
+    if people == 1:
+        return f"all clips are of one speaker, as folders and names say, so none is held out: if of several, {cure}"
+    return (
+        "nothing tells who speaks: every clip counts as a speaker of its own. Where speakers repeat, the same person "
+        f"is learnt from and held out, which flatters every figure: {cure}, or say --speakers clip"
+    )
 
 
 def speaker_by_folder(name: str) -> str:

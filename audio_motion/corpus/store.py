@@ -17,9 +17,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from audio_motion.corpus.shard_file import Shard, StoredClip, write_shard
+from audio_motion.data.shard_file import Shard, StoredClip, write_shard
 from audio_motion.errors import InputError
-from audio_motion.files import written_whole
+from audio_motion.files import unwritten, written_whole
+from audio_motion.json_file import read_json
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,7 @@ class Store:
             return
         if not self.options.is_file():
             raise InputError(f"{self.root}: holds other files; choose an empty or a new folder")
-        try:
-            known = json.loads(self.options.read_text())
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.options}: cannot be read ({error}); choose a new folder") from error
+        known = read_json(self.options, dict[str, object], "choose a new folder")
         if known != content:
             other = ", ".join(_differences(known, content))
             raise InputError(
@@ -108,7 +106,7 @@ class Store:
         try:
             handle = os.open(self.root / ".lock", os.O_CREAT | os.O_RDWR, 0o666)
         except OSError as error:
-            raise InputError(f"cannot write {self.root}: {error.strerror}; choose a folder you may write to") from error
+            raise unwritten(self.root, error) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -130,10 +128,7 @@ def read_refusal(path: Path) -> Refusal:
     Raises:
         InputError: damaged.
     """
-    try:
-        return Refusal(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: damaged ({error}); delete it and run `audio-motion corpus` again") from error
+    return read_json(path, Refusal, "delete it and run `audio-motion corpus` again")
 
 
 def index(shards: list[Path]) -> dict[str, Shard]:

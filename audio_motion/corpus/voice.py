@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audio_motion.audio import SAMPLE_RATE
+from audio_motion.media import SAMPLE_RATE
 
 WINDOW = 0.02
 """Seconds of a loudness value."""

@@ -33,6 +33,8 @@ class Outcome:
     seconds: float = 0.0
     """Of video."""
     reason: str = ""
+    notes: tuple[str, ...] = ()
+    """What was noticed while its video was opened."""
 
 
 def work_on(work: ClipWork, output: Path) -> Outcome:
@@ -55,7 +57,7 @@ def work_on(work: ClipWork, output: Path) -> Outcome:
         store.save_clip(clip)
     except InputError as error:
         return Outcome(name, "unwritten", reason=str(error))
-    return Outcome(name, "done", seconds=clip.record.seconds)
+    return Outcome(name, "done", seconds=clip.record.seconds, notes=clip.notes)
 
 
 def each_clip(

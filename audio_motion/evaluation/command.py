@@ -12,7 +12,7 @@ from audio_motion.files import spare_inputs
 
 
 @dataclass(frozen=True)
-class Evaluate:
+class EvaluateCommand:
     """Measure generators on speakers whom they never heard, beside simple baselines.
 
     Writes evaluation.json, evaluation.png and prints a table.
@@ -29,10 +29,12 @@ class Evaluate:
     speech: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
     """Sounds without a picture, once for each: other languages, noise, song. Sync and liveliness can be told, and how
     often the mouth shuts for /p b m/ where a .json of the same name lists "phones": [[name, start, end], …]."""
-    split: Literal["train", "held-out"] = "held-out"
-    """Part of the corpora that is measured on."""
+    split: Literal["train", "held-out", "all"] = "held-out"
+    """What is measured on. held-out: what training holds out (a corpus's held-out speakers, a capture's test frames,
+    the last tenth of a sequence); train: what it learns from; all: for what nothing was trained on."""
     expert: Path | None = None
-    """Sync expert of the same features. Default: the one that comes with the package, for its own features."""
+    """Sync expert of the same features, also the judge of --speech. Default: the one that comes with the package, for
+    its own features."""
     features: str | None = None
     """Where the generators' speech features are now (default: where they were in training)."""
     output: Path = Path("evaluation")
@@ -42,7 +44,7 @@ class Evaluate:
         """Measure, print, write."""
         from audio_motion.errors import InputError
         from audio_motion.evaluation.evaluate import evaluate
-        from audio_motion.models.own import OWN_GENERATOR
+        from audio_motion.models.pretrained import PRETRAINED_GENERATOR
 
         if not self.on and not self.speech:
             raise InputError(
@@ -53,7 +55,7 @@ class Evaluate:
         for name in ("evaluation.json", "evaluation.png"):
             spare_inputs(self.output / name, given)
         evaluate(
-            self.generators or (OWN_GENERATOR,),
+            self.generators or (PRETRAINED_GENERATOR,),
             self.on,
             self.learn_from,
             self.speech,

@@ -6,23 +6,23 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from audio_motion.audio import load_audio
+from audio_motion.data.recording import Recording
+from audio_motion.data.sources import Split, load_recordings
 from audio_motion.errors import InputError
-from audio_motion.evaluation.measures import Measures, average, closure, liveliness, measure
+from audio_motion.evaluation.measures import Measures, average, closure, measure, opening_deviation
 from audio_motion.evaluation.predictors import Predictor, mean_face, nearest_neighbour, ridge, speak
 from audio_motion.files import written_whole
-from audio_motion.models.checkpoint import TrainedGenerator, load_generator, load_syncnet
-from audio_motion.models.own import OWN_EXPERT
+from audio_motion.media import load_audio
+from audio_motion.models.checkpoint import TrainedGenerator, TrainedSyncExpert, load_generator, load_syncnet
+from audio_motion.models.pretrained import PRETRAINED_EXPERT
 from audio_motion.predict import Generator
 from audio_motion.sync import estimate_lag
 from audio_motion.topology import mouth_opening
-from audio_motion.training.recordings import Recording, load_recordings
 
 SCHEMA_VERSION = 1
 _HEADINGS = {
@@ -43,12 +43,12 @@ def evaluate(
     on: Sequence[Path],
     learn_from: Sequence[Path],
     speech: Sequence[Path],
-    split: Literal["train", "held-out"],
+    split: Split,
     expert: Path | None,
     features: str | None,
     output: Path,
 ) -> dict:
-    """See `evaluation.command.Evaluate`.
+    """See `evaluation.command.EvaluateCommand`.
 
     Returns:
         what evaluation.json holds.
@@ -56,14 +56,14 @@ def evaluate(
     Raises:
         InputError: anything given cannot be used.
     """
-    models = {path.stem: load_generator(path, features=features) for path in generators}
+    models = {name: load_generator(path, features=features) for name, path in named(generators, stem=True).items()}
     heard = next(iter(models.values())).features
     others = [name for name, model in models.items() if model.features.name != heard.name]
     if others:
         raise InputError(
             f"{others[0]}: made for {models[others[0]].features.name}, the first for {heard.name}; measure apart"
         )
-    judge = load_syncnet(expert or OWN_EXPERT, features=features if expert else None)
+    judge = load_syncnet(expert or PRETRAINED_EXPERT, features=features if expert else None)
     if judge.features.name != heard.name:
         if expert:
             raise InputError(f"{expert}: made for {judge.features.name}, the generators for {heard.name}")
@@ -74,9 +74,9 @@ def evaluate(
     predictors: dict[str, Predictor] = {"mean face": mean_face()}
     if learn_from and recordings:
         learnt = [r for path in learn_from for r in load_recordings(path, heard, "train")]
-        spread = float(np.median([r.face.spread for r in learnt]))
-        predictors["ridge regression"] = ridge(learnt, spread)
-        predictors["nearest neighbour"] = nearest_neighbour(learnt, spread)
+        scale = float(np.median([r.face.scale for r in learnt]))
+        predictors["ridge regression"] = ridge(learnt, scale)
+        predictors["nearest neighbour"] = nearest_neighbour(learnt, scale)
     predictors |= {name: speak(model) for name, model in models.items()}
     report: dict = {"schema_version": SCHEMA_VERSION, "features": heard.name, "recordings": len(recordings)}
     rows: dict[str, Measures] = {}
@@ -86,7 +86,8 @@ def evaluate(
         _print(rows, len({r.face.person for r in recordings}), sum(frames) / 25)
         report["models"] = {name: _plain(asdict(row)) for name, row in rows.items()}
     report["speech"] = {
-        path.name: {name: _plain(_alone(path, model)) for name, model in models.items()} for path in speech
+        sound: {name: _plain(_alone(path, model, judge if expert else None)) for name, model in models.items()}
+        for sound, path in named(speech).items()
     }
     _print_speech(report["speech"])
     output.mkdir(parents=True, exist_ok=True)
@@ -98,15 +99,32 @@ def evaluate(
     return report
 
 
-def _alone(path: Path, model: TrainedGenerator) -> dict[str, float]:
-    """What can be said of speech without a picture."""
+def named(paths: Sequence[Path], stem: bool = False) -> dict[str, Path]:
+    """Paths by names that tell them apart: the files' own, with as many of their folders as it takes.
+
+    Args:
+        stem: without the suffix.
+    """
+    apart: dict[str, Path] = {}
+    whole = list(dict.fromkeys(path.absolute() for path in paths))
+    for path in whole:
+        length = 1
+        while sum(other.parts[-length:] == path.parts[-length:] for other in whole) > 1:
+            length += 1
+        name = Path(*path.parts[-length:])
+        apart[(name.with_suffix("") if stem else name).as_posix()] = path
+    return apart
+
+
+def _alone(path: Path, model: TrainedGenerator, expert: TrainedSyncExpert | None) -> dict[str, float]:
+    """What can be said of speech without a picture; `expert` judges, or the one that comes with the package."""
     motion = Generator(model).predict(path)
-    lag = estimate_lag(load_audio(path), motion)
+    lag = estimate_lag(load_audio(path), motion, expert)
     figures = {
         "seconds": motion.duration,
         "sync_offset": lag.seconds,
         "sync_confidence": lag.confidence,
-        "opening_deviation": liveliness(motion.landmarks),
+        "opening_deviation": opening_deviation(motion.landmarks),
     }
     bilabials = _bilabials(path.with_suffix(".json"))
     if bilabials:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
+from audio_motion.data.recording import Recording
 from audio_motion.models.syncnet import SyncExpert
 from audio_motion.sync import lag_of, lag_scores, sync_accuracy
 from audio_motion.topology import MOUTH, mouth_opening, mouth_width
-from audio_motion.training.recordings import Recording
 
 SHUT = 0.25
 """A mouth counts as shut below this quantile of its own opening."""
@@ -59,8 +59,8 @@ def measure(recording: Recording, offsets: np.ndarray, expert: SyncExpert | None
     trembling = [np.diff(x[:, MOUTH], n=2, axis=0)[run] for x in (offsets, truth)]
     share, offset = np.nan, np.nan
     if expert is not None:
-        motion = torch.from_numpy(offsets / recording.face.spread).flatten(1).T[None]
-        scores = lag_scores(expert, recording.features.T[None], motion, recording.valid[None])
+        motion = torch.from_numpy(offsets / recording.face.scale).flatten(1).T[None]
+        scores = lag_scores(expert, recording, motion)
         share, windows = sync_accuracy(scores)
         share, offset = (share, lag_of(scores).seconds) if windows else (np.nan, np.nan)
     return Measures(
@@ -94,7 +94,7 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float((a * b).sum() / size) if size > 1e-12 else 0.0
 
 
-def liveliness(landmarks: np.ndarray) -> float:
+def opening_deviation(landmarks: np.ndarray) -> float:
     """Standard deviation of the mouth's opening over time, [T, 68, 3] -> face widths. Speakers have 0.01 to 0.03."""
     return float(mouth_opening(landmarks).std())
 

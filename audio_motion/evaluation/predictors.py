@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from audio_motion.data.recording import Recording
 from audio_motion.models.checkpoint import TrainedGenerator
 from audio_motion.models.generator import STRIDE, TEMPERATURE
-from audio_motion.postprocess import part_lips, scale_opening
-from audio_motion.training.recordings import Recording
+from audio_motion.postprocess import part_lips
 
 Predictor = Callable[[Recording], np.ndarray]
 """Motion for a recording's features: offsets [T, 68, 3] in template units."""
@@ -32,7 +32,8 @@ def speak(trained: TrainedGenerator, temperature: float = TEMPERATURE, amplitude
     def predict(recording: Recording) -> np.ndarray:
         shape = (trained.model.config.latent, len(recording.offsets) // STRIDE)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * temperature
-        offsets = scale_opening(trained.offsets(recording.features, noise), times)
+        motion = trained.motion_of_whole(recording.features, noise, times).cpu().numpy()
+        offsets = motion * np.float32(trained.face.scale)
         return part_lips(offsets + recording.face.mean) - recording.face.mean
 
     return predict
@@ -43,11 +44,11 @@ def mean_face() -> Predictor:
     return lambda recording: np.zeros(tuple(recording.offsets.shape), np.float32)
 
 
-def ridge(recordings: Sequence[Recording], spread: float, strength: float = 300.0) -> Predictor:
+def ridge(recordings: Sequence[Recording], scale: float, strength: float = 300.0) -> Predictor:
     """Linear regression, with a penalty, from a window of features to motion.
 
     Args:
-        spread: liveliness of the motion that is predicted.
+        scale: of the motion that is predicted (`FaceStatistics.scale`).
         strength: of the penalty, for standardised features.
     """
     mean, deviation = _statistics(recordings)
@@ -55,23 +56,23 @@ def ridge(recordings: Sequence[Recording], spread: float, strength: float = 300.
     square, mixed = torch.zeros(size, size, dtype=torch.float64), torch.zeros(size, 204, dtype=torch.float64)
     for recording in recordings:
         heard = _heard(recording, mean, deviation)[recording.valid].double()
-        motion = (recording.offsets[recording.valid] / recording.face.spread).flatten(1).double()
+        motion = (recording.offsets[recording.valid] / recording.face.scale).flatten(1).double()
         square += heard.T @ heard
         mixed += heard.T @ motion
     weights = torch.linalg.solve(square + strength * torch.eye(size, dtype=torch.float64), mixed).float()
 
     def predict(recording: Recording) -> np.ndarray:
         motion = _heard(recording, mean, deviation) @ weights
-        return motion.unflatten(1, (68, 3)).numpy() * np.float32(spread)
+        return motion.unflatten(1, (68, 3)).numpy() * np.float32(scale)
 
     return predict
 
 
-def nearest_neighbour(recordings: Sequence[Recording], spread: float, most: int = 20_000) -> Predictor:
-    """The motion of the training moment whose speech is most alike; of `most` moments spread evenly."""
+def nearest_neighbour(recordings: Sequence[Recording], scale: float, most: int = 20_000) -> Predictor:
+    """The motion of the training moment whose speech is most alike; of `most` moments evenly apart."""
     mean, deviation = _statistics(recordings)
     heard = torch.cat([_heard(r, mean, deviation)[r.valid] for r in recordings])
-    motion = torch.cat([r.offsets[r.valid] / r.face.spread for r in recordings])
+    motion = torch.cat([r.offsets[r.valid] / r.face.scale for r in recordings])
     step = max(1, len(heard) // most)
     heard, motion = heard[::step], motion[::step]
     size = heard.square().sum(dim=1)
@@ -79,7 +80,7 @@ def nearest_neighbour(recordings: Sequence[Recording], spread: float, most: int 
     def predict(recording: Recording) -> np.ndarray:
         asked = _heard(recording, mean, deviation)
         best = torch.cat([(size - 2 * part @ heard.T).argmin(dim=1) for part in asked.split(512)])
-        return motion[best].numpy() * np.float32(spread)
+        return motion[best].numpy() * np.float32(scale)
 
     return predict
 
@@ -91,7 +92,9 @@ def _statistics(recordings: Sequence[Recording]) -> tuple[Tensor, Tensor]:
 
 def _heard(recording: Recording, mean: Tensor, deviation: Tensor) -> Tensor:
     """Standardised features around each motion frame, and a 1: [T, C * (2 REACH + 1) + 1]."""
-    pairs = ((recording.features - mean) / deviation).unflatten(0, (-1, 2)).mean(dim=1)
-    padded = torch.nn.functional.pad(pairs, (0, 0, REACH, REACH))
-    windows = padded.unfold(0, 2 * REACH + 1, 1).flatten(1)
+    silence = recording.silence.expand(2 * REACH + 1, -1)
+    # Motion frame k lies between the features 2k - 1 and 2k, as in the generator.
+    heard = torch.cat([silence, recording.features, silence[: 2 * REACH - 1]])
+    pairs = ((heard - mean) / deviation).unflatten(0, (-1, 2)).mean(dim=1)
+    windows = pairs.unfold(0, 2 * REACH + 1, 1).flatten(1)
     return torch.cat([windows, windows.new_ones(len(windows), 1)], dim=1)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
 
 from audio_motion.features.frames import HOP, RATE, empty, frame_count
-from audio_motion.features.held import Held
 from audio_motion.features.mel import BINS, log_mel
 from audio_motion.features.prosody import CONTEXT, PROSODY, prosody
+from audio_motion.features.stream_buffer import StreamBuffer
 
 _AT_ONCE = 3000
 """Frames computed at once: the pitch of a minute takes 150 MB."""
@@ -32,6 +33,13 @@ class Acoustic:
     """80 log-mel bins, pitch, voicing, energy; all about within [-2, 2]."""
     look_ahead: float = CONTEXT / RATE
     """Seconds."""
+    normalised: bool = True
+    perturbable: bool = True
+
+    @property
+    def silence(self) -> torch.Tensor:
+        """float32 [83]: a frame without any sound."""
+        return _silence()
 
     def extract(self, samples: np.ndarray) -> torch.Tensor:
         """float32 [S] mono 16 kHz -> float32 [ceil(S / 320), 83]."""
@@ -40,25 +48,30 @@ class Acoustic:
 
     def stream(self, chunks: Iterable[np.ndarray]) -> Iterator[torch.Tensor]:
         """As `SpeechFeatures.stream`; every frame comes as soon as its window is there."""
-        held, done = Held(np.zeros(0, np.float32)), 0
+        buffer, done = StreamBuffer(np.zeros(0, np.float32)), 0
         for chunk in chunks:
-            held.add(chunk)
-            ready = held.end // HOP - CONTEXT
+            buffer.add(chunk)
+            ready = buffer.end // HOP - CONTEXT
             if ready > done:
-                yield from _frames(held, done, ready)
+                yield from _frames(buffer, done, ready)
                 done = ready
-        yield from _frames(held, done, frame_count(held.end))
+        yield from _frames(buffer, done, frame_count(buffer.end))
 
 
 MEL = Acoustic()
 """There is only one."""
 
 
-def _frames(held: Held, first: int, stop: int) -> Iterator[torch.Tensor]:
+@lru_cache(maxsize=1)
+def _silence() -> torch.Tensor:
+    return MEL.extract(np.zeros(HOP, np.float32))[0]
+
+
+def _frames(buffer: StreamBuffer, first: int, stop: int) -> Iterator[torch.Tensor]:
     """Features of the frames from `first` to `stop`, [n, 83] at a time; the sound before them is given up."""
     while first < stop:
         last = min(first + _AT_ONCE, stop)
-        sound = torch.from_numpy(held.part((first - CONTEXT) * HOP, (last + CONTEXT) * HOP))
+        sound = torch.from_numpy(buffer.rows((first - CONTEXT) * HOP, (last + CONTEXT) * HOP))
         yield torch.cat([log_mel(sound), prosody(sound)], dim=1)[CONTEXT:-CONTEXT]
         first = last
-        held.forget((first - CONTEXT) * HOP)
+        buffer.forget((first - CONTEXT) * HOP)

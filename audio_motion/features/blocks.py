@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from audio_motion.features.frames import HOP, RATE, empty, frame_count
-from audio_motion.features.held import Held
 from audio_motion.features.prosody import CONTEXT, PROSODY, prosody
+from audio_motion.features.stream_buffer import StreamBuffer
 
 EDGE = 200
 """Samples given to an encoder on either side of its frames' own: half a window of Whisper's mel spectrum."""
@@ -50,11 +51,18 @@ class EncodedSpeech:
     grid: Grid
     encode: Callable[[Tensor], Tensor]
     """float32 [EDGE + 320 n + EDGE] samples around n frames -> [n, width]."""
+    normalised: bool = False
+    perturbable: bool = False
 
     @property
     def channels(self) -> int:
         """The encoder's, pitch, voicing, energy."""
         return self.width + PROSODY
+
+    @cached_property
+    def silence(self) -> Tensor:
+        """float32 [C]: the mean over a block without any sound."""
+        return self.extract(np.zeros(self.grid.new * HOP, np.float32)).mean(dim=0)
 
     @property
     def look_ahead(self) -> float:
@@ -68,21 +76,21 @@ class EncodedSpeech:
 
     def stream(self, chunks: Iterable[np.ndarray]) -> Iterator[Tensor]:
         """As `SpeechFeatures.stream`, a block at a time."""
-        grid, held, first = self.grid, Held(np.zeros(0, np.float32)), 0
+        grid, buffer, first = self.grid, StreamBuffer(np.zeros(0, np.float32)), 0
         reach = grid.new + max(grid.after, CONTEXT)
         for chunk in chunks:
-            held.add(chunk)
-            while held.end >= (first + reach) * HOP + EDGE:
-                yield self._block(held, first, None)
+            buffer.add(chunk)
+            while buffer.end >= (first + reach) * HOP + EDGE:
+                yield self._block(buffer, first, None)
                 first += grid.new
-                held.forget((first - max(grid.before, CONTEXT)) * HOP - EDGE)
-        count = frame_count(held.end)
+                buffer.forget((first - max(grid.before, CONTEXT)) * HOP - EDGE)
+        count = frame_count(buffer.end)
         while first < count:
-            yield self._block(held, first, count)
+            yield self._block(buffer, first, count)
             first += grid.new
 
     @torch.no_grad()
-    def _block(self, held: Held, first: int, count: int | None) -> Tensor:
+    def _block(self, buffer: StreamBuffer, first: int, count: int | None) -> Tensor:
         """Features [n, C] of the block that begins at frame `first`. `count`: frames of the sound, None while it goes
         on beyond the window."""
         grid = self.grid
@@ -90,7 +98,7 @@ class EncodedSpeech:
         begin, end = first - grid.before, first + grid.new + grid.after
         if not grid.filled:
             begin, end = max(0, begin), end if count is None else min(end, count)
-        window = torch.from_numpy(held.part(begin * HOP - EDGE, end * HOP + EDGE))
-        near = torch.from_numpy(held.part((first - CONTEXT) * HOP, (stop + CONTEXT) * HOP))
+        window = torch.from_numpy(buffer.rows(begin * HOP - EDGE, end * HOP + EDGE))
+        near = torch.from_numpy(buffer.rows((first - CONTEXT) * HOP, (stop + CONTEXT) * HOP))
         encoded = self.encode(window)[first - begin : stop - begin].float().cpu()
         return torch.cat([encoded, prosody(near)[CONTEXT:-CONTEXT]], dim=1)

@@ -37,6 +37,21 @@ class SpeechFeatures(Protocol):
         ...
 
     @property
+    def silence(self) -> Tensor:
+        """float32 [C]: a frame of silence, which is what is heard before a sound and after it."""
+        ...
+
+    @property
+    def normalised(self) -> bool:
+        """Whether all channels are about within [-2, 2]; if not, networks take mean and deviation from the data."""
+        ...
+
+    @property
+    def perturbable(self) -> bool:
+        """Whether `features.perturbation` can say what the same speech of another voice would give."""
+        ...
+
+    @property
     def look_ahead(self) -> float:
         """Seconds of sound after a frame's centre that `stream` may wait for before it gives the frame."""
         ...

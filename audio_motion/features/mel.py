@@ -15,7 +15,7 @@ LOWEST, HIGHEST = 80.0, 7600.0
 """Hz."""
 _FLOOR = 1e-9
 """Mean power of a band, below which it is silence (-90 dB of a full-scale square wave)."""
-MEAN, SPREAD = -13.0, 4.0
+MEAN, HALF_RANGE = -13.0, 4.0
 """Centre and half-range of the natural logarithm for clean speech at about -25 dB: fixed, so that a chunk is
 normalised as the whole is."""
 
@@ -27,7 +27,7 @@ def log_mel(samples: Tensor) -> Tensor:
     """
     spectrum = torch.fft.rfft(windows(samples, WINDOW) * _hann()).abs().square()
     power = spectrum @ _filters() * (2.0 / (WINDOW * _hann().square().sum()))
-    return (torch.log(power + _FLOOR) - MEAN) / SPREAD
+    return (torch.log(power + _FLOOR) - MEAN) / HALF_RANGE
 
 
 @lru_cache(maxsize=1)

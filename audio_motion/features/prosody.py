@@ -19,7 +19,7 @@ LOWEST, HIGHEST = 62.5, 400.0
 """Hz."""
 _REFERENCE = 160.0
 """Hz; the pitch whose channel is 0."""
-_USUAL, _SPREAD = -45.0, 20.0
+_USUAL, _HALF_RANGE = -45.0, 20.0
 """dB; centre and half-range of the energy channel."""
 _QUIET = 1e-5
 """Added to the windows' energy (-50 dB over the window) so that faint noise does not count as voiced."""
@@ -32,12 +32,12 @@ def prosody(samples: Tensor) -> Tensor:
 
 def loudness_of(features: Tensor) -> Tensor:
     """The loudness that the last channel of any speech features [..., C] holds, in dB: [...]."""
-    return features[..., -1] * _SPREAD + _USUAL
+    return features[..., -1] * _HALF_RANGE + _USUAL
 
 
 def energy_of(loudness: Tensor) -> Tensor:
     """Turns `loudness_of` round: dB [...] -> the value of the energy channel [...]."""
-    return (loudness - _USUAL) / _SPREAD
+    return (loudness - _USUAL) / _HALF_RANGE
 
 
 def pitch_and_voicing(samples: Tensor) -> Tensor:

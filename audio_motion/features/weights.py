@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
+import re
+import shutil
 import urllib.error
 import urllib.request
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 
+import rich.progress
 import torch
+from rich.console import Console
 from torch import Tensor
 
-from audio_motion.errors import InputError
-from audio_motion.files import written_whole
+from audio_motion.errors import InputError, one_line
+from audio_motion.files import need_file, written_whole
 
 _PATIENCE = 10.0
 """Seconds that a server may keep us waiting."""
@@ -25,18 +31,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: no such file, or not a whole file of tensors.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if not path.is_file():
-        raise InputError(f"{path}: no such file of weights; download it and put it there, or name where it is")
+    need_file(path, "download the weights and put them there, or name where they are")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, ValueError, EOFError, KeyError, RuntimeError, UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: not a whole file of weights ({reason}); download it again") from error
+    except Exception as error:  # a damaged pickle is a damaged program: it may raise anything
+        raise InputError(f"{path}: not a whole file of weights ({one_line(error)}); download it again") from error
     if not (isinstance(tensors, dict) and all(isinstance(value, Tensor) for value in tensors.values())):
         raise InputError(f"{path}: holds something else than a state dict of tensors; save the model's state_dict()")
     return tensors
@@ -53,32 +56,57 @@ def identity(tensors: Mapping[str, Tensor], use: str) -> str:
 
 
 def fetched(url: str, path: Path) -> Path:
-    """`path`, downloaded from `url` if it is not there yet.
+    """`path`, downloaded from `url` if it is not there yet, with a progress bar. A download that breaks off or arrives
+    damaged (a file of torch's carries a checksum of every part) leaves nothing, and begins anew the next time.
 
     Raises:
-        InputError: it is not, and cannot be.
+        InputError: it is not there, and cannot be had.
     """
-    if not path.is_file():
-        try:
-            with urllib.request.urlopen(url, timeout=_PATIENCE) as answer, written_whole(path) as temporary:
-                with temporary.open("wb") as file:
-                    while piece := answer.read(1 << 20):
-                        file.write(piece)
-                if (expected := answer.headers.get("Content-Length")) and int(expected) != temporary.stat().st_size:
-                    raise ConnectionError("the connection broke off")
-        except (OSError, urllib.error.URLError) as error:
-            raise InputError(f"{path.name} is not on this machine; download {url} to {path} ({_why(error)})") from error
+    if path.is_file():
+        return path
+    try:
+        with urllib.request.urlopen(url, timeout=_PATIENCE) as answer, written_whole(path) as temporary:
+            length = int(answer.headers.get("Content-Length") or 0) or None
+            console = Console(stderr=True)
+            with (
+                temporary.open("wb") as file,
+                rich.progress.wrap_file(answer, length or 0, description=path.name, console=console) as pieces,
+            ):
+                shutil.copyfileobj(pieces, file, 1 << 20)
+            if length is not None and temporary.stat().st_size != length:
+                raise ConnectionError("the connection broke off")
+            _check_parts(temporary)
+    except (OSError, http.client.HTTPException) as error:
+        raise InputError(f"{path.name} is not on this machine; download {url} to {path} ({_why(error)})") from error
     return path
 
 
+def _check_parts(path: Path) -> None:
+    """Raises ConnectionError where a part of a file of torch's differs from its checksum."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            bad = file.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ConnectionError(f"what arrived is not torch's: {error}") from error
+    if bad:
+        raise ConnectionError(f"what arrived is damaged: {bad}")
+
+
 def from_hub(repository: str, names: list[str]) -> list[Path]:
-    """Files of a repository of the Hugging Face hub: those kept on this machine, otherwise from the network.
+    """Files of a repository of the Hugging Face hub: those kept on this machine, otherwise from the network. What
+    arrives is compared with its SHA-256.
 
     Raises:
         InputError: neither is possible.
     """
-    from huggingface_hub import hf_hub_download, hf_hub_url
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+    try:
+        from huggingface_hub import hf_hub_download, hf_hub_url
+        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise InputError(
+            f"{repository}: no such directory, and to fetch it the package huggingface_hub is needed; "
+            "pip install 'geneface-ns[whisper]'"
+        ) from error
 
     try:
         return [Path(hf_hub_download(repository, name, local_files_only=True)) for name in names]
@@ -99,9 +127,27 @@ def from_hub(repository: str, names: list[str]) -> list[Path]:
     except OSError as error:
         raise InputError(f"{by_hand} ({_why(error)})") from error
     try:
-        return [Path(hf_hub_download(repository, name)) for name in names]
+        return [_compared(Path(hf_hub_download(repository, name))) for name in names]
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(f"{by_hand} ({_why(error)})") from error
+
+
+def _compared(path: Path) -> Path:
+    """A file that the hub's client has just fetched. It keeps large ones under their SHA-256.
+
+    Raises:
+        ConnectionError: it is another; then it has been removed.
+    """
+    kept = path.resolve()
+    if re.fullmatch("[0-9a-f]{64}", kept.name):
+        with kept.open("rb") as file:
+            digest = hashlib.sha256()
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+        if digest.hexdigest() != kept.name:
+            kept.unlink()
+            raise ConnectionError(f"what arrived as {path.name} is damaged")
+    return path
 
 
 def _why(error: Exception) -> str:

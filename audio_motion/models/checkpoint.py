@@ -9,17 +9,18 @@ import numpy as np
 import torch
 
 from audio_motion.features.interface import SpeechFeatures
-from audio_motion.models.face import Face
+from audio_motion.models.face_statistics import FaceStatistics
 from audio_motion.models.generator import GeneratorConfig, MotionGenerator
 from audio_motion.models.postnet import PostNet, PostNetConfig
-from audio_motion.models.store import load_model, part, save_model
+from audio_motion.models.pretrained import PRETRAINED_EXPERT
+from audio_motion.models.store import load_model, save_model, without_prefix
 from audio_motion.models.syncnet import SyncConfig, SyncExpert
 from audio_motion.postprocess import scale_opening
 
 GENERATOR_SCHEMA = 3
 POSTNET_SCHEMA = 1
 SYNCNET_SCHEMA = 1
-_FACE = [field.name for field in fields(Face) if field.name not in ("person", "spread")]
+_FACE = [field.name for field in fields(FaceStatistics) if field.name not in ("person", "scale")]
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class TrainedGenerator:
     """What a generator checkpoint holds."""
 
     model: MotionGenerator
-    face: Face
-    """Whose face it moves; the model's motion is in units of its spread."""
+    face: FaceStatistics
+    """Whose face it moves; the model's motion is in units of its scale."""
     amplitude: float
     """How many times as far the mouth must open to vary as real speakers' do, found by validation."""
     training: dict
@@ -40,7 +41,7 @@ class TrainedGenerator:
 
     @torch.no_grad()
     def motion(self, features: torch.Tensor, noise: torch.Tensor, times: float = 1.0) -> torch.Tensor:
-        """Motion in spreads.
+        """Motion in units of the scale of the face.
 
         Args:
             features: [2T, C] at 50 Hz, T a multiple of 4.
@@ -51,12 +52,23 @@ class TrainedGenerator:
             float32 [T, 68, 3] at 25 Hz, on the model's device.
         """
         device = next(self.model.parameters()).device
-        motion = self.model.sample(features.T[None].to(device), noise[None].to(device))[0].T.reshape(-1, 68, 3)
-        return motion if times == 1.0 else torch.from_numpy(scale_opening(motion.cpu().numpy(), times)).to(device)
+        return self._opened(self.model.sample(features.T[None].to(device), noise[None].to(device)), times)
 
-    def offsets(self, features: torch.Tensor, noise: torch.Tensor) -> np.ndarray:
-        """Offsets from the face's mean in template units, float32 [T, 68, 3]; arguments as `motion`."""
-        return self.motion(features, noise).cpu().numpy() * np.float32(self.face.spread)
+    @torch.no_grad()
+    def motion_of_whole(self, features: torch.Tensor, noise: torch.Tensor, times: float = 1.0) -> torch.Tensor:
+        """As `motion`, of a sound from its beginning to its end: silence is heard before and after it."""
+        device = next(self.model.parameters()).device
+        silence = self.features.silence.to(device)
+        return self._opened(
+            self.model.sample_whole(features.T[None].to(device), noise[None].to(device), silence), times
+        )
+
+    @staticmethod
+    def _opened(motion: torch.Tensor, times: float) -> torch.Tensor:
+        points = motion[0].T.reshape(-1, 68, 3)
+        if times == 1.0:
+            return points
+        return torch.from_numpy(scale_opening(points.cpu().numpy(), times)).to(points.device)
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,8 @@ class TrainedPostNet:
     """What a post-net checkpoint holds."""
 
     model: PostNet
-    face: Face
-    """Whose motion it makes; in units of its spread."""
+    face: FaceStatistics
+    """Whose motion it makes; in units of its scale."""
     generator_sha256: str
     """Of the generator whose motion it refines, enlarged by the generator's `amplitude`."""
     training: dict
@@ -77,9 +89,10 @@ class TrainedPostNet:
 
     @torch.no_grad()
     def offsets(self, motion: torch.Tensor) -> np.ndarray:
-        """The generator's motion [T, 68, 3], in spreads -> float32 offsets from the face's mean, in template units."""
+        """The generator's motion [T, 68, 3], in units of a scale -> float32 offsets from the face's mean, in template
+        units."""
         refined = self.model(motion.flatten(1).T[None])[0].T.reshape(-1, 68, 3)
-        return refined.cpu().numpy() * np.float32(self.face.spread)
+        return refined.cpu().numpy() * np.float32(self.face.scale)
 
 
 @dataclass(frozen=True)
@@ -102,7 +115,7 @@ def save_generator(path: Path, trained: TrainedGenerator) -> None:
     info = {
         "config": asdict(trained.model.config),
         "person": trained.face.person,
-        "spread": trained.face.spread,
+        "spread": trained.face.scale,
         "amplitude": trained.amplitude,
         "training": trained.training,
     }
@@ -123,7 +136,7 @@ def load_generator(path: Path, device: str = "cpu", features: str | None = None)
 
     def build(info: dict, tensors: dict[str, torch.Tensor], heard: SpeechFeatures) -> TrainedGenerator:
         model = MotionGenerator(GeneratorConfig(**info["config"]))
-        model.load_state_dict(part(tensors, "model."))
+        model.load_state_dict(without_prefix(tensors, "model."))
         face = _face(info, tensors)
         return TrainedGenerator(
             model.to(device).eval(), face, info["amplitude"], info["training"], heard, info["sha256"]
@@ -141,7 +154,7 @@ def save_postnet(path: Path, trained: TrainedPostNet) -> None:
     info = {
         "config": asdict(trained.model.config),
         "person": trained.face.person,
-        "spread": trained.face.spread,
+        "spread": trained.face.scale,
         "generator_sha256": trained.generator_sha256,
         "training": trained.training,
     }
@@ -154,7 +167,7 @@ def load_postnet(path: Path, device: str = "cpu", features: str | None = None) -
 
     def build(info: dict, tensors: dict[str, torch.Tensor], heard: SpeechFeatures) -> TrainedPostNet:
         model = PostNet(PostNetConfig(**info["config"]))
-        model.load_state_dict(part(tensors, "model."))
+        model.load_state_dict(without_prefix(tensors, "model."))
         face = _face(info, tensors)
         return TrainedPostNet(
             model.to(device).eval(), face, info["generator_sha256"], info["training"], heard, info["sha256"]
@@ -184,11 +197,24 @@ def load_syncnet(path: Path, device: str = "cpu", features: str | None = None) -
     return load_model(path, "syncnet", SYNCNET_SCHEMA, build, device, features)
 
 
-def _with_face(weights: dict[str, torch.Tensor], face: Face) -> dict[str, torch.Tensor]:
+def expert_for(generator: Path, features: str | None = None) -> Path | None:
+    """The package's sync expert, if it hears through what a generator hears through.
+
+    Args:
+        features: where the generator's speech features are now; by default where they were in its training.
+
+    Raises:
+        InputError: the generator cannot be used.
+    """
+    heard = load_generator(generator, features=features).features
+    return PRETRAINED_EXPERT if load_syncnet(PRETRAINED_EXPERT).features.name == heard.name else None
+
+
+def _with_face(weights: dict[str, torch.Tensor], face: FaceStatistics) -> dict[str, torch.Tensor]:
     tensors = {f"model.{name}": value for name, value in weights.items()}
     return tensors | {f"face.{name}": torch.from_numpy(np.ascontiguousarray(getattr(face, name))) for name in _FACE}
 
 
-def _face(info: dict, tensors: dict[str, torch.Tensor]) -> Face:
+def _face(info: dict, tensors: dict[str, torch.Tensor]) -> FaceStatistics:
     statistics = {name: tensors[f"face.{name}"].numpy() for name in _FACE}
-    return Face(person=info["person"], spread=info["spread"], **statistics)
+    return FaceStatistics(person=info["person"], scale=info["spread"], **statistics)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
+from scipy.cluster.vq import kmeans2
 
 EXAMPLES = 512
 """Shapes that are kept: 120 kB."""
@@ -12,7 +15,7 @@ _ROUNDS = 8
 
 
 def choose_examples(shapes: np.ndarray, count: int = EXAMPLES) -> np.ndarray:
-    """Shapes that stand for all: means of clusters (Lloyd's k-means, begun with frames evenly spaced in time).
+    """Shapes that stand for all: means of clusters (k-means, begun with frames evenly spaced in time).
 
     Means, not extremes, so that a frame that was tracked wrongly is not kept as an example of its own kind.
 
@@ -26,19 +29,12 @@ def choose_examples(shapes: np.ndarray, count: int = EXAMPLES) -> np.ndarray:
     flat = shapes.reshape(len(shapes), -1).astype(np.float32)
     flat = flat[_evenly(len(flat), _LOOKED_AT)]
     centres = flat[_evenly(len(flat), count)]
-    for _ in range(_ROUNDS if len(flat) > count else 0):
-        nearest = squared_distances(flat, centres).argmin(axis=1)
-        members = np.bincount(nearest, minlength=len(centres))
-        sums = np.zeros_like(centres)
-        np.add.at(sums, nearest, flat)
-        centres = (sums / np.maximum(members, 1)[:, None])[members > 0]
+    if len(flat) > count:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of clusters without members, which are left out
+            centres, nearest = kmeans2(flat, centres, iter=_ROUNDS, minit="matrix")
+        centres = centres[np.unique(nearest)]
     return centres.reshape(-1, *shapes.shape[1:])
-
-
-def squared_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """[N, D], [M, D] -> [N, M]."""
-    found = (first**2).sum(axis=1)[:, None] - 2.0 * first @ second.T + (second**2).sum(axis=1)
-    return np.maximum(found, 0.0)
 
 
 def _evenly(length: int, most: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from audio_motion.models.flow import FlowPrior
 from audio_motion.models.wavenet import WaveNet
@@ -50,7 +51,7 @@ class GeneratorConfig:
     pitch: bool = True
     """Whether pitch and voicing are heard."""
     dropout: float = 0.4
-    """Part of the channels silenced in training."""
+    """Share of the values that dropout sets to 0 in training."""
 
     @staticmethod
     def paper() -> GeneratorConfig:
@@ -70,9 +71,9 @@ class GeneratorConfig:
 class MotionGenerator(nn.Module):
     """A VAE over motion, conditioned on speech, with a normalising-flow prior (GeneFace, Ye et al., ICLR 2023).
 
-    Motion is [B, 68 * 3, T] at 25 Hz with T a multiple of 4, in units of the speaker's spread (`Face.spread`); features
-    are [B, C, 2T] at 50 Hz, whose last three channels are pitch, voicing and energy. All parts look at a bounded number
-    of frames (`context`), so that chunks can be joined.
+    Motion is [B, 68 * 3, T] at 25 Hz with T a multiple of 4, in units of the speaker's scale
+    (`FaceStatistics.scale`); features are [B, C, 2T] at 50 Hz, whose last three channels are pitch, voicing and energy.
+    All parts look at a bounded number of frames (`context`), so that chunks can be joined.
     """
 
     feature_mean: Tensor
@@ -106,9 +107,9 @@ class MotionGenerator(nn.Module):
     @property
     def context(self) -> int:
         """Motion frames to either side that a sampled frame depends on, a multiple of 4."""
-        ears = 2 + 1  # the strided convolution and the one after it
+        hearing = 2 + 1  # the strided convolution and the one after it
         latent = STRIDE * (self.prior.reach + 2) + STRIDE // 2  # + the latent's own span and the slow condition's
-        return STRIDE * math.ceil((self.decoder.reach + latent + ears) / STRIDE)
+        return STRIDE * math.ceil((self.decoder.reach + latent + hearing) / STRIDE)
 
     def listen(self, features: Tensor) -> Tensor:
         """Features [B, C, 2T] -> condition [B, condition, T]."""
@@ -150,6 +151,18 @@ class MotionGenerator(nn.Module):
     def sample(self, features: Tensor, noise: Tensor) -> Tensor:
         """Motion for speech: features [B, C, 2T], noise [B, latent, T / 4] (times temperature) -> [B, 204, T]."""
         return self.imagine(self.listen(features), noise)
+
+    def sample_whole(self, features: Tensor, noise: Tensor, silence: Tensor) -> Tensor:
+        """As `sample`, of a sound from its beginning to its end: silence is heard before and after it. Without, the
+        convolutions hear zeros there, which are speech of middle loudness.
+
+        Args:
+            silence: features of silence, [C].
+        """
+        context = self.context
+        around = silence[None, :, None].expand(len(features), -1, context * FEATURES_PER_MOTION)
+        heard = torch.cat([around, features, around], dim=2)
+        return self.sample(heard, pad(noise, (context // STRIDE, context // STRIDE)))[..., context:-context]
 
 
 def kl_sample(log_sigma: Tensor, noise: Tensor, explained: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The post-net, which moves generated motion into one person's way of speaking, and the judge it learns from."""
+"""The post-net, which moves generated motion into one person's way of speaking, and its discriminator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PostNetConfig:
     kernel: int = 3
     """Frames that a convolution looks at, odd."""
     dropout: float = 0.1
-    """Part of the channels silenced in training."""
+    """Share of the values that dropout sets to 0 in training."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class DiscriminatorConfig:
     """Size of the discriminator."""
 
     windows: tuple[int, ...] = (8, 16, 32)
-    """Motion frames (at 25 Hz) that are judged together; each length has its own judge, and is at least 4."""
+    """Motion frames (at 25 Hz) that are judged together; each length has its own discriminator, and is at least 4."""
     hidden: int = 48
-    """Width of each judge."""
+    """Width of each of them."""
 
 
 class PostNet(nn.Module):
-    """Motion [B, 204, T] at 25 Hz, in the speaker's spreads -> the same in the person's; begins as the identity.
+    """Motion [B, 204, T] at 25 Hz, in units of the speaker's scale -> the same in the person's; begins as the identity.
 
     After GeneFace's (Ye et al., ICLR 2023): the motion plus a change to it, of convolutions along time. Without batch
     normalisation, whose statistics would differ between training and use, and with a bounded reach.
@@ -79,29 +79,29 @@ class PostNet(nn.Module):
 class Discriminator(nn.Module):
     """Judges whether mouth and jaw move as the person's do, over windows of several lengths.
 
-    The upper face is not judged: it hardly follows speech, so a post-net could please the judge there by invention
-    alone. Spectral norm (Miyato et al., ICLR 2018) keeps the judges from becoming steep.
+    The upper face is not judged: it hardly follows speech, so a post-net could please the discriminator there by
+    invention alone. Spectral norm (Miyato et al., ICLR 2018) keeps them from becoming steep.
     """
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         self.config = config
-        self.judges = nn.ModuleList(_Judge(window, config.hidden) for window in config.windows)
+        self.windows = nn.ModuleList(_WindowDiscriminator(window, config.hidden) for window in config.windows)
 
     def forward(self, motion: Tensor, known: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Verdicts, trained towards 1 for the person's motion and 0 for a post-net's.
 
         Args:
-            motion: [B, 204, T] in the person's spreads, T at least the longest window.
+            motion: [B, 204, T] in units of the person's scale, T at least the longest window.
             known: bool [B, T]: frames that may be judged.
 
         Returns:
             for every window length: verdicts [B, N] of its windows, and whether all frames of them are known, [B, N].
         """
-        return [(judge(motion), _whole(known, judge.window, judge.step)) for judge in self.judges]  # type: ignore[arg-type]
+        return [(one(motion), _whole(known, one.window, one.step)) for one in self.windows]  # type: ignore[arg-type]
 
 
-class _Judge(nn.Module):
+class _WindowDiscriminator(nn.Module):
     """One verdict for each window of `window` frames, a quarter of it apart; no padding."""
 
     seen: Tensor

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
-from audio_motion.errors import InputError
+from audio_motion.device import need_device
+from audio_motion.errors import InputError, one_line
 from audio_motion.features.interface import SpeechFeatures, open_features
-from audio_motion.files import written_whole
+from audio_motion.files import need_file, written_whole
+from audio_motion.json_file import parse
 
 Built = TypeVar("Built")
+
+_DAMAGED = (SafetensorError, OSError, ArithmeticError, LookupError, ValueError, TypeError, AttributeError, RuntimeError)
+"""What reading and building raise on files that are damaged, or none of ours."""
 
 
 def save_model(
@@ -39,8 +44,12 @@ def save_model(
         "features_spec": features.spec,
         "sha256": _digest(kept),
     }
+    said = json.dumps(info)
+    header = {"info": said, "sha256": _digest_of_header(said, kept)}
+    # Not save_file: its errors say nothing about the disk in a form that can be told from others.
+    contents = save(kept, header)
     with written_whole(Path(path)) as temporary:
-        save_file(kept, temporary, {"info": json.dumps(info)})
+        temporary.write_bytes(contents)
 
 
 def load_model(
@@ -58,37 +67,56 @@ def load_model(
         features: where those features are now, as `open_features` takes it; by default where they were in training.
 
     Raises:
-        InputError: missing, damaged, another kind or schema version; or its speech features cannot be opened, or the
-            ones given are others.
+        InputError: missing, damaged, another kind or schema version; its speech features cannot be opened, or the
+            ones given are others; or there is no such device, or no room on it.
     """
     path = Path(path)
     command = f"`audio-motion train {kind}`"
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; train one with {command}")
+    need_device(device)
+    need_file(path, f"train one with {command}")
     again = f"train again with {command}"
     try:
         with safe_open(path, "pt") as file:
-            info = json.loads((file.metadata() or {}).get("info", "{}"))
+            header = file.metadata() or {}
+            info = parse(header.get("info", "{}"), dict[str, Any])
             if info.get("kind") != f"audio-motion {kind}":
                 raise InputError(f"{path}: not a {kind} checkpoint; {again}")
             if info["schema_version"] != schema_version:
                 raise InputError(f"{path}: schema version {info['schema_version']}, expected {schema_version}; {again}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        if _digest(tensors) != info["sha256"]:
+        # Files of older releases say nothing of their header's checksum.
+        whole = header.keys() <= {"info", "sha256"}
+        whole &= header.get("sha256") in (None, _digest_of_header(header["info"], tensors))
+        if not whole or _digest(tensors) != info["sha256"]:
             raise InputError(f"{path}: damaged (its checksum does not match); copy it again, or {again}")
-        heard = _ears(path, info["features"], info["features_spec"], features, device)
+        _check(info, tensors)
+        heard = _features(path, info["features"], info["features_spec"], features, device)
         return build(info, tensors, heard)
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except torch.OutOfMemoryError as error:
+        raise InputError(f"{path}: --device {device} has no room for it; end what else runs there") from error
+    except _DAMAGED as error:
+        reason = f"{type(error).__name__}: {one_line(error)}"
         raise InputError(f"{path}: not a whole {kind} checkpoint ({reason}); copy it again, or {again}") from error
 
 
-def part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """The tensors whose names begin with `prefix`, without it."""
+def without_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors whose names begin with `prefix`, by the rest of their names."""
     return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _ears(path: Path, name: str, spec: str, given: str | None, device: str) -> SpeechFeatures:
+def _check(info: dict, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raises ValueError where a checkpoint holds no numbers, or asks for a larger model than its tensors are."""
+    for name, value in tensors.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise ValueError(f"{name} is not finite")
+    # Every width is a side of some tensor, and every layer has some.
+    largest = max((len(tensors), *(side for value in tensors.values() for side in value.shape)))
+    for name, number in info["config"].items():
+        if not isinstance(number, bool) and not (isinstance(number, int | float) and 0 <= number <= largest):
+            raise ValueError(f"{name} is {number!r}")
+
+
+def _features(path: Path, name: str, spec: str, given: str | None, device: str) -> SpeechFeatures:
     try:
         features = open_features(given or spec, device)
     except InputError as error:
@@ -109,3 +137,9 @@ def _digest(tensors: dict[str, torch.Tensor]) -> str:
         digest.update(name.encode())
         digest.update(tensors[name].numpy().tobytes())
     return digest.hexdigest()
+
+
+def _digest_of_header(info: str, tensors: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 of what is said of the tensors, by us and by the format."""
+    described = [[name, str(value.dtype), list(value.shape)] for name, value in sorted(tensors.items())]
+    return hashlib.sha256(json.dumps([info, described]).encode()).hexdigest()

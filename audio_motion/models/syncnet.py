@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, normalize
 
 from audio_motion.models.generator import FEATURES_PER_MOTION
-from audio_motion.topology import MOUTH
+from audio_motion.topology import INNER_LOWER_LIP, INNER_UPPER_LIP, MOUTH, MOUTH_CORNERS
 
-_UPPER, _LOWER = [61, 62, 63], [67, 66, 65]
-_CHIN = [7, 8, 9]
+_CHIN_TIP = [7, 8, 9]
 MOTION_CHANNELS = 3 * 20 + 3 + 1 + 3
 """What the motion tower sees of the 204 coordinates: the mouth's, the inner lips' three gaps, its width, the chin."""
 
@@ -30,7 +29,7 @@ class SyncConfig:
     embedding: int = 32
     """Width of an embedding."""
     dropout: float = 0.3
-    """Part of the channels silenced in training."""
+    """Share of the values that dropout sets to 0 in training."""
 
 
 class SyncExpert(nn.Module):
@@ -54,13 +53,23 @@ class SyncExpert(nn.Module):
         self.sharpness = nn.Parameter(torch.tensor(2.3))
         """Logarithm of what similarities are multiplied by before they compete."""
 
+    @property
+    def reach(self) -> int:
+        """Motion frames of sound to either side that an embedding depends on."""
+        return 1 + 2 * self.config.layers
+
     def hear(self, features: Tensor) -> Tensor:
         """Speech features [B, C, 2T] at 50 Hz -> unit vectors [B, embedding, T]."""
         frames = features.shape[-1] // FEATURES_PER_MOTION
         return self.hearing((features - self.feature_mean) / self.feature_spread)[..., :frames]
 
+    def hear_whole(self, features: Tensor, silence: Tensor) -> Tensor:
+        """As `hear`, of a sound from its beginning to its end: silence ([C] features) is heard before and after it."""
+        around = silence[None, :, None].expand(len(features), -1, self.reach * FEATURES_PER_MOTION)
+        return self.hear(torch.cat([around, features, around], dim=2))[..., self.reach : -self.reach]
+
     def see(self, motion: Tensor) -> Tensor:
-        """Motion [B, 204, T] at 25 Hz, in units of the speaker's own spread -> unit vectors [B, embedding, T]."""
+        """Motion [B, 204, T] at 25 Hz, in units of the speaker's own scale -> unit vectors [B, embedding, T]."""
         return self.seeing(mouth_channels(motion))
 
 
@@ -82,9 +91,10 @@ class _Tower(nn.Module):
 def mouth_channels(motion: Tensor) -> Tensor:
     """Motion [B, 204, T] -> what the motion tower sees of it, [B, MOTION_CHANNELS, T]."""
     points = motion.unflatten(1, (68, 3))
-    gaps = points[:, _UPPER, 1] - points[:, _LOWER, 1]
-    width = points[:, [54], 0] - points[:, [48], 0]
-    return torch.cat([points[:, MOUTH].flatten(1, 2), gaps, width, points[:, _CHIN, 1]], dim=1)
+    gaps = points[:, INNER_UPPER_LIP, 1] - points[:, INNER_LOWER_LIP, 1]
+    left, right = MOUTH_CORNERS
+    width = points[:, [right], 0] - points[:, [left], 0]
+    return torch.cat([points[:, MOUTH].flatten(1, 2), gaps, width, points[:, _CHIN_TIP, 1]], dim=1)
 
 
 def similarity_at_lags(heard: Tensor, seen: Tensor, reach: int) -> Tensor:

@@ -63,7 +63,9 @@ class Model:
     """float64 [N]: inverse variance over frames; eyes and mouth get little by it."""
 
 
-def align_to_picture(track: Track, frames: Frames, head_masks: Frames) -> Track:
+def align_to_picture(
+    track: Track, frames: Frames, head_masks: Frames, advance: Callable[[], None] = lambda: None
+) -> Track:
     """Refine every frame's pose until the head's brightness agrees with the rest of the clip.
 
     A frame whose fit does not improve keeps its pose, up to what smoothness along time asks. Landmarks are made anew so
@@ -72,6 +74,7 @@ def align_to_picture(track: Track, frames: Frames, head_masks: Frames) -> Track:
     Args:
         frames: opens the clip: uint8 RGB [H, W, 3], one for each frame of the track.
         head_masks: opens the masks: bool or uint8 [H, W], nonzero on the head with its hair.
+        advance: called after each frame.
     """
     known = np.flatnonzero(track.valid)
     sample = known[np.unique(np.linspace(0, len(known) - 1, min(SAMPLES, len(known))).astype(int))]
@@ -90,6 +93,7 @@ def align_to_picture(track: Track, frames: Frames, head_masks: Frames) -> Track:
             turned[index], shifted[index], hessians[index] = align_frame(
                 picture, rotation[index], translation[index], model, camera
             )
+        advance()
     step = smooth_step(hessians, np.zeros((len(rotation), 6)), turned, shifted, track.valid, 1.0, track.fps)
     turned, shifted = fill_gaps(*moved(turned, shifted, step), track.valid)
     return with_poses(track, to_c2w(turned, shifted))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 from audio_motion.errors import InputError
 from audio_motion.sequence import LandmarkSequence, Producer
 from audio_motion.topology import TEMPLATE, eye_openness, fit_similarity
-from audio_motion.tracking.detectors import landmarks_of
+from audio_motion.tracking.detectors import landmark_points, landmarks_of
 from audio_motion.tracking.geometry import Pinhole, fill_gaps, fill_linear, from_c2w, to_c2w
 from audio_motion.tracking.poses import CHUNK, solve_poses
 from audio_motion.tracking.shape import Rigid, bundle_adjust, initial_poses, mean_shape, weak_poses
@@ -101,10 +102,29 @@ def fit_track(
         InputError: no face, or none in more than half of the frames.
     """
     valid = np.asarray(valid, bool) & np.isfinite(meshes).all(axis=(1, 2))
+    return fit_track_of(lambda frames: meshes[frames], lambda points: meshes[:, points], valid, size, fps, source)
+
+
+def fit_track_of(
+    in_frames: Callable[[np.ndarray], np.ndarray],
+    of_points: Callable[[np.ndarray], np.ndarray],
+    valid: np.ndarray,
+    size: tuple[int, int],
+    fps: float,
+    source: str,
+) -> Track:
+    """`fit_track` of meshes too many to hold: a shape needs all points of some frames, a pose some points of all.
+
+    Args:
+        in_frames: gives the meshes float [F, M, 3] of frames int [F], ascending.
+        of_points: gives the points float [T, N, 3] that are numbered int [N], of all frames, to be kept by us; called
+            once.
+        valid: bool [T]; meshes are finite there.
+    """
     _check_seen(valid, fps, source)
     known = np.flatnonzero(valid)
     sample = known[np.unique(np.linspace(0, len(known) - 1, min(SHAPE_FRAMES, len(known))).astype(int))]
-    sampled = np.asarray(meshes[sample], np.float64)
+    sampled = np.asarray(in_frames(sample), np.float64)
     weights = _stable_weights(sampled)
     picked = _spread(weights, RIGID_POINTS)
 
@@ -127,10 +147,14 @@ def fit_track(
 
     shape = _whole_shape(sampled, rigid.rotation, rigid.translation, rigid.camera, whole, face_width)
     shape[picked] = rigid.shape
-    rotation, translation = _poses(meshes, valid, shape, picked, picked_weights, rigid.camera, noise, face_width, fps)
+    points = np.asarray(of_points(np.concatenate([picked, landmark_points(len(whole))])), np.float32)
+    points[~valid] = points[valid.argmax()]  # any face: their poses are replaced
+    seen, landmarks = points[:, : len(picked)], points[:, len(picked) :, :2]
+    pose = _poses(seen, valid, shape[picked], picked_weights, rigid.camera, noise, face_width, fps)
     full_weights = np.zeros(len(whole), np.float32)
     full_weights[picked] = picked_weights / picked_weights.max()
-    return _assemble(meshes, valid, shape, full_weights, rotation, translation, rigid.camera, size, fps)
+    error = _rigid_error(seen, valid, shape[picked], full_weights[picked], *pose, rigid.camera)
+    return _assemble(landmarks, valid, shape, full_weights, *pose, rigid.camera, error, size, fps)
 
 
 def with_poses(track: Track, c2w: np.ndarray) -> Track:
@@ -228,45 +252,41 @@ def _whole_shape(
 
 
 def _poses(
-    meshes: np.ndarray,
+    points: np.ndarray,
     valid: np.ndarray,
     shape: np.ndarray,
-    picked: np.ndarray,
     weights: np.ndarray,
     camera: Pinhole,
     noise: float,
     face_width: float,
     fps: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    points = np.asarray(meshes[:, picked], np.float32)
-    points[~valid] = points[valid.argmax()]  # any face: their poses are replaced
-    offset = np.average(shape[picked], axis=0, weights=weights)
+    """Rotation [T, 3, 3] and translation [T, 3] of a shape [N, 3] seen at points [T, N, 3]."""
+    offset = np.average(shape, axis=0, weights=weights)
     starts = [
-        initial_poses(points[first : first + CHUNK].astype(np.float64), shape[picked] - offset, weights, camera)
+        initial_poses(points[first : first + CHUNK].astype(np.float64), shape - offset, weights, camera)
         for first in range(0, len(points), CHUNK)
     ]
     rotation = np.concatenate([start.rotation for start in starts])
     translation = np.concatenate([start.translation for start in starts]) - rotation @ offset
     rotation, translation = fill_gaps(rotation, translation, valid)
-    solved = solve_poses(
-        points[..., :2], valid, shape[picked], weights, camera, rotation, translation, noise, face_width, fps
-    )
+    solved = solve_poses(points[..., :2], valid, shape, weights, camera, rotation, translation, noise, face_width, fps)
     return fill_gaps(*solved, valid)
 
 
 def _assemble(
-    meshes: np.ndarray,
+    landmarks: np.ndarray,
     valid: np.ndarray,
     shape: np.ndarray,
     weights: np.ndarray,
     rotation: np.ndarray,
     translation: np.ndarray,
     camera: Pinhole,
+    error: float,
     size: tuple[int, int],
     fps: float,
 ) -> Track:
-    """Place and scale the head frame, and make the landmarks in it."""
-    points2d = fill_linear(np.asarray(landmarks_of(meshes)[..., :2], np.float32), valid)
+    """Place and scale the head frame, and make the landmarks in it out of those in the pictures, [T, 68, 2]."""
     count = len(valid)
     track = Track(
         to_c2w(rotation, translation),
@@ -276,8 +296,8 @@ def _assemble(
         np.zeros((count, 68, 3), np.float32),
         np.zeros((count, 2), np.float32),
         valid,
-        points2d,
-        _rigid_error(meshes, valid, shape, weights, rotation, translation, camera),
+        fill_linear(np.array(landmarks), valid),
+        error,
         shape.astype(np.float32),
         weights,
         *size,
@@ -307,7 +327,7 @@ def _landmarks(track: Track, rotation: np.ndarray, translation: np.ndarray) -> n
 
 
 def _rigid_error(
-    meshes: np.ndarray,
+    points: np.ndarray,
     valid: np.ndarray,
     shape: np.ndarray,
     weights: np.ndarray,
@@ -315,12 +335,12 @@ def _rigid_error(
     translation: np.ndarray,
     camera: Pinhole,
 ) -> float:
-    """Mean distance in pixels between detected and projected rigid points."""
-    picked = np.flatnonzero(weights >= RIGID)
+    """Mean distance in pixels between detected points [T, N, 3] and the projected shape [N, 3], where rigid."""
+    rigid = np.flatnonzero(weights >= RIGID)
     total, count = 0.0, 0
     for first in range(0, len(valid), CHUNK):
         chunk = np.flatnonzero(valid[first : first + CHUNK]) + first
-        in_camera = shape[picked] @ np.swapaxes(rotation[chunk], 1, 2) + translation[chunk, None]
-        distance = np.linalg.norm(meshes[chunk][:, picked, :2] - camera.project(in_camera), axis=-1)
+        in_camera = shape[rigid] @ np.swapaxes(rotation[chunk], 1, 2) + translation[chunk, None]
+        distance = np.linalg.norm(points[chunk][:, rigid, :2] - camera.project(in_camera), axis=-1)
         total, count = total + float(distance.sum()), count + distance.size
     return total / max(count, 1)

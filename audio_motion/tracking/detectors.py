@@ -80,9 +80,14 @@ def make_detector(name: DetectorName) -> Detector:
     return FaceAlignmentDetector() if name == "face-alignment" else MediapipeDetector()
 
 
+def landmark_points(count: int) -> np.ndarray:
+    """Which of a detector's `count` points, 478 (mediapipe) or 68, are the landmarks: int [68]."""
+    return np.arange(68) if count == 68 else MEDIAPIPE_68
+
+
 def landmarks_of(meshes: np.ndarray) -> np.ndarray:
-    """The 68 points of a detector's points: [..., M, C] -> [..., 68, C], for M of 478 (mediapipe) or 68."""
-    return meshes if meshes.shape[-2] == 68 else meshes[..., MEDIAPIPE_68, :]
+    """The 68 points of a detector's points: [..., M, C] -> [..., 68, C]."""
+    return meshes[..., landmark_points(meshes.shape[-2]), :]
 
 
 class MediapipeDetector:

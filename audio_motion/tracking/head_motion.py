@@ -22,11 +22,16 @@ def angles(c2w: np.ndarray) -> np.ndarray:
 
 
 def first_jump(points: np.ndarray, valid: np.ndarray, fps: float) -> int | None:
-    """The first frame whose landmarks [T, 68, 2] are somewhere else than those of the frame before."""
+    """The first of `jumps`, None where there is none."""
+    return next(map(int, jumps(points, valid, fps)), None)
+
+
+def jumps(points: np.ndarray, valid: np.ndarray, fps: float) -> np.ndarray:
+    """The frames, int [N], whose landmarks [T, 68, 2] are somewhere else than those of the frame before."""
     width = np.linalg.norm(points[:, 16] - points[:, 0], axis=-1)
     size = np.sqrt(((points - points.mean(axis=1, keepdims=True)) ** 2).sum(axis=-1).mean(axis=-1))
     moved = np.linalg.norm(np.diff(points.mean(axis=1), axis=0), axis=-1) / np.maximum(np.median(width), 1)
     grown = np.abs(np.diff(np.log(np.maximum(size, 1))))
     slow = max(1.0, 25 / fps)
     jumped = ((moved > JUMP * slow) | (grown > np.log(GROWTH) * slow)) & valid[1:] & valid[:-1]
-    return int(jumped.argmax()) + 1 if jumped.any() else None
+    return np.flatnonzero(jumped) + 1

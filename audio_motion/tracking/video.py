@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from audio_motion.errors import InputError
+from audio_motion.media import AS_PLAYED, Tracks, probe, read_frames
 from audio_motion.sequence import LandmarkSequence
 from audio_motion.tracking.bundle import fit_track
 from audio_motion.tracking.detectors import Detector, DetectorName, FaceChooser, make_detector
-from audio_motion.video import probe, read_frames
 
 BLOCK = 256
 """Frames whose meshes are stored together."""
@@ -50,18 +50,20 @@ def collect_meshes(
     return np.concatenate(blocks)[: len(valid)], np.array(valid)
 
 
-def track_video(path: Path, detector: DetectorName = "mediapipe", fps: float | None = None) -> LandmarkSequence:
+def track_video(
+    path: Path, detector: DetectorName = "mediapipe", fps: float | None = None, tracks: Tracks = AS_PLAYED
+) -> LandmarkSequence:
     """Landmarks and eye openness of the one person in a video, from landmarks alone (poses unaligned to the picture).
 
     Args:
-        fps: of the result; the video's own (average) rate if None.
+        fps: of the result; the video's own (that of its dense stretches, where it varies) if None.
 
     Raises:
         InputError: not a video, broken, no face, or several faces.
     """
     path = Path(path)
-    info = probe(path)
+    info = probe(path, tracks)
     rate = fps or info.fps
-    meshes, valid = collect_meshes(read_frames(path, fps=rate), make_detector(detector), str(path))
+    meshes, valid = collect_meshes(read_frames(path, fps=rate, tracks=tracks), make_detector(detector), str(path))
     track = fit_track(meshes, valid, (info.width, info.height), rate, source=str(path))
     return track.sequence(person=path.stem, detector=detector)

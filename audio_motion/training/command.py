@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from audio_motion.files import spare_inputs
-from audio_motion.models.own import OWN_EXPERT, OWN_GENERATOR
+from audio_motion.models.pretrained import PRETRAINED_GENERATOR
 
 if TYPE_CHECKING:
     from audio_motion.training.loop import LoopConfig
@@ -53,15 +53,15 @@ class TrainSyncnet(_Run):
         """Train, with a progress bar."""
         from audio_motion.models.checkpoint import load_syncnet
         from audio_motion.progress import progress_bar
+        from audio_motion.training.distributed import is_main_process
         from audio_motion.training.syncnet import SyncTraining, train_syncnet
-        from audio_motion.training.team import leads
 
         spare_sources(self.output, self.sources)
         base = SyncTraining()
         config = replace(base, loop=self._loop(base.loop), features=self.features)
         with progress_bar("training the sync expert") as report:
             train_syncnet(self.sources, self.output, config, report)
-        if leads():
+        if is_main_process():
             accuracy = load_syncnet(self.output, features=self.features).training["accuracy"]
             print(f"wrote {self.output}: tells true from shifted sound in {accuracy:.1%} of the held-out seconds")
 
@@ -107,13 +107,15 @@ class TrainPostnet:
     files with their sound beside them."""
     output: Path
     """Checkpoint to write (.safetensors)."""
-    generator: Path = OWN_GENERATOR
+    generator: Path = PRETRAINED_GENERATOR
     """Checkpoint of `audio-motion train generator`, of many speakers. Default: the one that comes with the package."""
     corpus: tuple[Path, ...] = ()
     """Other speech, of anybody: corpora made by `audio-motion corpus`. Without any, the person's own speech serves."""
     expert: Path | None = None
     """Checkpoint of `audio-motion train syncnet` for the same speech features: keeps lips and sound together. Default:
-    the one that comes with the package for its own generator, none for others."""
+    the one that comes with the package for generators that hear through the built-in features, none for others."""
+    features: str | None = None
+    """Where the generator's speech features are now (default: where they were in its training)."""
     steps: int | None = None
     """Most steps taken; training ends sooner when held-out motion comes no nearer."""
     seed: int = 0
@@ -123,15 +125,17 @@ class TrainPostnet:
 
     def run(self) -> None:
         """Train, with a progress bar, and say what was reached."""
-        from audio_motion.models.checkpoint import load_postnet
+        from audio_motion.models.checkpoint import expert_for, load_postnet
         from audio_motion.progress import progress_bar
         from audio_motion.training.postnet import train_postnet
 
         spare_sources(self.output, (*self.captures, *self.corpus), self.generator, self.expert)
-        expert = self.expert or (OWN_EXPERT if self.generator == OWN_GENERATOR else None)
+        expert = self.expert or expert_for(self.generator, self.features)
         with progress_bar("training the post-net") as report:
-            train_postnet(self.captures, self.corpus, self.generator, expert, self.output, self.config(), report)
-        found = load_postnet(self.output).training
+            train_postnet(
+                self.captures, self.corpus, self.generator, expert, self.output, self.config(), report, self.features
+            )
+        found = load_postnet(self.output, features=self.features).training
         before, after = found["before"]["distance"], found["after"]["distance"]
         print(f"wrote {self.output}: distance to the person's held-out motion {before:.3f} -> {after:.3f}")
 
@@ -165,7 +169,7 @@ def spare_sources(output: Path, sources: tuple[Path, ...], *checkpoints: Path | 
             spare_inputs(output, (source.with_suffix(".wav"),))
 
 
-Train = (
+TrainCommand = (
     Annotated[TrainSyncnet, tyro.conf.subcommand("syncnet")]
     | Annotated[TrainGenerator, tyro.conf.subcommand("generator")]
     | Annotated[TrainPostnet, tyro.conf.subcommand("postnet")]

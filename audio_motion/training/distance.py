@@ -1,4 +1,4 @@
-"""How far one motion's distribution is from a person's, and whether it still moves like speech at all."""
+"""How far one motion's distribution is from a person's, and how much it varies."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def frechet_distance(made: np.ndarray, true: np.ndarray) -> float:
     return float((shift + np.trace(first) + np.trace(second) - 2.0 * shared) / np.trace(second))
 
 
-def liveliness(windows: np.ndarray) -> tuple[float, float]:
+def deviations(windows: np.ndarray) -> tuple[float, float]:
     """How much motion differs over time, and between pieces of different speech.
 
     Args:

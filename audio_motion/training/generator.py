@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from audio_motion.data.augmentation import Augmentation
+from audio_motion.data.crops import CropSampler
+from audio_motion.data.recording import Recording, feature_statistics, with_examples
+from audio_motion.data.sources import load_training_split
 from audio_motion.features.interface import SpeechFeatures, open_features
 from audio_motion.models.checkpoint import TrainedGenerator, load_syncnet, save_generator
-from audio_motion.models.face import Face, average_face
+from audio_motion.models.face_statistics import FaceStatistics, average_face
 from audio_motion.models.generator import STRIDE, TEMPERATURE, GeneratorConfig, MotionGenerator
 from audio_motion.models.syncnet import SyncExpert
 from audio_motion.topology import mouth_opening
-from audio_motion.training.crops import Crops, feature_statistics
-from audio_motion.training.loop import LoopConfig, Progress, run
-from audio_motion.training.losses import course_loss, point_weights, position_loss, sync_loss, velocity_loss
-from audio_motion.training.recordings import Recording, learn_and_hold_out, with_examples
+from audio_motion.training.distributed import Distributed, require_finite
+from audio_motion.training.loop import Ended, LoopConfig, Progress, fit, train
+from audio_motion.training.losses import correlation_loss, point_weights, position_loss, sync_loss, velocity_loss
 from audio_motion.training.state import fingerprint
-from audio_motion.training.team import Team, finite, gather_team, leads
-from audio_motion.training.variety import Variety
 
 
 @dataclass(frozen=True)
@@ -31,19 +33,19 @@ class GeneratorTraining:
 
     model: GeneratorConfig = field(default_factory=GeneratorConfig)
     """Size of the network."""
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=600, batch=16, rate=2e-3))
-    """Steps, batch and learning rate."""
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=600, batch_size=16, learning_rate=2e-3))
+    """Steps, batch size and learning rate."""
     crop: int = 64
     """Motion frames (at 25 Hz) of a crop, a multiple of 4."""
     velocity: float = 1.0
     """Weight of the error of the change from frame to frame."""
-    divergence: float = 0.5
+    kl: float = 0.5
     """Weight of the Kullback-Leibler divergence of posterior and prior."""
-    likeliest: float = 1.0
-    """Weight of the errors of the likeliest motion (noise 0), which no posterior has helped: it is what speech alone
-    must explain."""
-    course: float = 0.5
-    """Weight of the correlation of the likeliest motion's opening and width with the true ones."""
+    noise_free: float = 1.0
+    """Weight of the errors of the motion at temperature 0, which no posterior has helped: it is what speech alone must
+    explain."""
+    correlation: float = 0.5
+    """Weight of the correlation of that motion's opening and width with the true ones."""
     sync: float = 0.3
     """Weight of the sync expert's judgement of freely sampled motion, where an expert is given."""
     mouth: float = 4.0
@@ -52,8 +54,8 @@ class GeneratorTraining:
     """Weight of the inner lips' points."""
     decay: float = 1e-2
     """AdamW's weight decay."""
-    variety: Variety = field(default_factory=Variety)
-    """How far pieces are moved from what was recorded."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    """How far crops are moved from what was recorded."""
     features: str = "mel"
     """Speech features, as `features.interface.open_features` takes them."""
     expert: Path | None = None
@@ -63,7 +65,7 @@ class GeneratorTraining:
     def corpus() -> GeneratorTraining:
         """For half an hour to some hours of many speakers on two CPU cores."""
         model = GeneratorConfig(hidden=96, condition=96, decoder_layers=5, dropout=0.3)
-        loop = LoopConfig(steps=1200, batch=32, rate=2e-3, validate_every=100, patience=4, averaging=0.99)
+        loop = LoopConfig(steps=1200, batch_size=32, learning_rate=2e-3, validate_every=100, patience=4, ema_decay=0.99)
         return GeneratorTraining(model=model, loop=loop)
 
     @staticmethod
@@ -73,14 +75,14 @@ class GeneratorTraining:
             model=GeneratorConfig.paper(),
             loop=LoopConfig(
                 steps=40_000,
-                batch=512,
-                rate=5e-4,
+                batch_size=512,
+                learning_rate=5e-4,
                 warm_up=1000,
                 validate_every=2000,
                 threads=torch.get_num_threads(),
             ),
             velocity=3.0,
-            divergence=0.4,
+            kl=0.4,
             sync=0.01,
             decay=0.0,
         )
@@ -92,14 +94,13 @@ def train_generator(
     config: GeneratorTraining | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Train on captures or corpora and write one checkpoint.
+    """Train on captures or corpora and write one checkpoint; resumes as `loop.train` says.
 
-    It carries the face of the one person trained on; of several, their average. A run that was interrupted goes on
-    from `<output>.state`, bit for bit, when called again with the same sources and config.
+    It carries the face of the one person trained on; of several, their average.
 
     Args:
-        sources: what `load_recordings` reads.
-        output: .safetensors file; TensorBoard logs go into the folder `<output>.logs`.
+        sources: what `data.sources.load_recordings` reads.
+        output: .safetensors file.
 
     Returns:
         `output`.
@@ -109,17 +110,11 @@ def train_generator(
         FloatingPointError: a loss is no longer finite; names the step and the term.
     """
     config = config or GeneratorTraining()
-    output = Path(output)
     features = open_features(config.features, config.loop.device)
-    trained, held = learn_and_hold_out(sources, features)
+    trained, held = load_training_split(sources, features)
     expert = load_syncnet(config.expert, config.loop.device, config.features).model if config.expert else None
-    state = output.with_name(f"{output.name}.state")
-    logs = output.with_name(f"{output.name}.logs")
-    made = fit_generator(trained, held, features, config, expert, progress, state, logs)
-    if leads():
-        save_generator(output, made)
-        state.unlink(missing_ok=True)
-    return output
+    task = partial(GeneratorTask, trained, held, features, config, expert)
+    return train(task, config.loop, Path(output), save_generator, progress)
 
 
 def fit_generator(
@@ -130,7 +125,6 @@ def fit_generator(
     expert: SyncExpert | None = None,
     progress: Progress | None = None,
     state: Path | None = None,
-    logs: Path | None = None,
 ) -> TrainedGenerator:
     """Train on recordings already loaded; see `train_generator`.
 
@@ -139,35 +133,12 @@ def fit_generator(
         held: what is only looked at, for early stopping and amplitude; their valid frames count.
         features: what made their features.
         state: where to keep what a resumed run needs.
-        logs: folder for TensorBoard.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(config.loop.threads)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            team = gather_team(config.loop.device, config.loop.devices)
-            task = _Task(trained, held, features, config, expert, team)
-            steps, lowest = run(task, config.loop, team, task.fingerprint(), state, logs, progress)
-            training = {
-                "steps": steps,
-                "validation": lowest,
-                "speakers": len({r.face.person for r in trained}),
-                "seconds": sum(r.seconds for r in trained),
-                "seed": config.loop.seed,
-            }
-            face = _face(trained)
-            return TrainedGenerator(task.module.cpu(), face, task.amplitude(face.spread), training, features, sha256="")
-    finally:
-        torch.set_num_threads(threads)
+    return fit(partial(GeneratorTask, trained, held, features, config, expert), config.loop, progress, state)
 
 
-def _face(recordings: Sequence[Recording]) -> Face:
-    faces = [recording.face for recording in recordings]
-    return with_examples(faces[0], recordings) if len(faces) == 1 else average_face(faces)
-
-
-class _Task:
-    """The generator's training as the loop sees it."""
+class GeneratorTask:
+    """The generator's training as the loop sees it (`loop.Task`)."""
 
     def __init__(
         self,
@@ -176,50 +147,51 @@ class _Task:
         features: SpeechFeatures,
         config: GeneratorTraining,
         expert: SyncExpert | None,
-        team: Team,
+        distributed: Distributed,
     ) -> None:
         longest = max(len(recording.offsets) for recording in trained)
         crop = min(config.crop, longest) // STRIDE * STRIDE
         model = replace(config.model, features=features.channels)
         self.config = config = replace(config, crop=crop, model=model)
-        self.trained, self.held, self.team = trained, held, team
-        self.features = features.name
-        self.crops = Crops(trained, crop, features, config.variety)
+        self.trained, self.held, self.features, self.distributed = trained, held, features, distributed
+        self.crops = CropSampler(trained, crop, features, config.augmentation)
         torch.manual_seed(config.loop.seed)
         self.module = MotionGenerator(model)
-        if not self.crops.built_in:  # the built-in features are normalised by fixed numbers
+        if not features.normalised:
             self.module.feature_mean, self.module.feature_spread = feature_statistics(trained)
-        self.module.to(team.device)
-        self.expert = expert.to(team.device).eval().requires_grad_(False) if expert else None
-        self.optimizers = [torch.optim.AdamW(self.module.parameters(), lr=config.loop.rate, weight_decay=config.decay)]
-        self.weights = point_weights(config.mouth, config.inner_lips).to(team.device)
+        self.module.to(distributed.device)
+        self.expert = expert.to(distributed.device).eval().requires_grad_(False) if expert else None
+        self.optimizers = [
+            torch.optim.AdamW(self.module.parameters(), lr=config.loop.learning_rate, weight_decay=config.decay)
+        ]
+        self.weights = point_weights(config.mouth, config.inner_lips).to(distributed.device)
 
     def fingerprint(self) -> str:
-        """See `state.fingerprint`."""
-        return fingerprint([asdict(self.config), self.features], (*self.trained, *self.held), [self.expert])
+        return fingerprint([asdict(self.config), self.features.name], (*self.trained, *self.held), [self.expert])
 
     def step(self, number: int) -> dict[str, float]:
-        config = self.config
-        batch = self.crops.draw(config.loop.batch)
-        noise = torch.randn(2, config.loop.batch, config.model.latent, config.crop // STRIDE)
-        posterior, prior = self.team.rows(noise[0]), self.team.rows(noise[1])
-        motion, features, valid = (self.team.rows(x) for x in (batch.motion, batch.features, batch.valid))
+        config, rows, device = self.config, self.distributed.rows, self.distributed.device
+        batch = self.crops.draw(self.distributed.row_generators(config.loop.seed, number, config.loop.batch_size))
+        noise = torch.randn(2, config.loop.batch_size, config.model.latent, config.crop // STRIDE)
+        posterior, prior = rows(noise[0]), rows(noise[1])
+        motion, features, valid = (x.to(device) for x in (batch.motion, batch.features, batch.valid))
         condition = self.module.listen(features)
         half = len(motion) // 2  # each half of the batch learns one of the two ways to a latent
         first, second = slice(None, half), slice(half, None)
-        made, divergence = self.module.reconstruct(motion[first], condition[first], posterior[first])
-        likeliest = self.module.imagine(condition[second], torch.zeros_like(prior[second]))
+        made, kl = self.module.reconstruct(motion[first], condition[first], posterior[first])
+        noise_free = self.module.imagine(condition[second], torch.zeros_like(prior[second]))
         terms = {
             "error": self._error(made, motion[first], valid[first]),
-            "divergence": config.divergence * divergence.mean(),
-            "likeliest": config.likeliest * self._error(likeliest, motion[second], valid[second]),
-            "course": config.course * course_loss(likeliest, motion[second], valid[second]),
+            "kl": config.kl * kl.mean(),
+            "noise_free": config.noise_free * self._error(noise_free, motion[second], valid[second]),
+            "correlation": config.correlation * correlation_loss(noise_free, motion[second], valid[second]),
         }
         if self.expert is not None and config.sync > 0:
             free = self.module.imagine(condition[first], prior[first])
             terms["sync"] = config.sync * sync_loss(self.expert, free, features[first], valid[first])
-        finite(terms.items(), number)
-        self.team.descend(torch.stack(list(terms.values())).sum(), self.module, self.optimizers[0])
+        require_finite(terms.items(), number)
+        loss = torch.stack(list(terms.values())).sum()
+        self.distributed.optimizer_step(loss, self.module, self.optimizers[0])
         return {name: term.item() for name, term in terms.items()}
 
     def _error(self, made: Tensor, motion: Tensor, valid: Tensor) -> Tensor:
@@ -227,15 +199,14 @@ class _Task:
         return position + self.config.velocity * velocity_loss(made, motion, self.weights, valid)
 
     def validate(self) -> tuple[float, dict[str, float]]:
-        """Error of the likeliest motion of what is held out: noise 0, as if nothing of the motion were known."""
+        """Error of the motion at temperature 0 of what is held out, as if nothing of the motion were known."""
         total = frames = 0.0
         for recording in self.held:
             made = self._generate(recording, 0.0)
-            truth = (recording.offsets / recording.face.spread).flatten(1).T[None].to(self.team.device)
-            valid = recording.valid[None].to(self.team.device)
-            count = float(valid.sum())
+            truth = recording.motion.to(self.distributed.device)
+            valid = recording.valid[None].to(self.distributed.device)
             total += float(self._error(made, truth, valid)) * valid.numel()
-            frames += count
+            frames += float(valid.sum())
         return total / max(1.0, frames), {}
 
     def pictures(self) -> np.ndarray | None:
@@ -243,32 +214,49 @@ class _Task:
         from audio_motion.training.pictures import draw_motion
 
         recording = self.held[0]
-        made = self._generate(recording, TEMPERATURE)[0].T.reshape(-1, 68, 3).cpu().numpy() * recording.face.spread
+        made = self._offsets(recording, recording.face.scale)
         mean = recording.face.mean
         return draw_motion(mean + made[-100:], mean + recording.offsets[-100:].numpy())
 
+    def result(self, ended: Ended) -> TrainedGenerator:
+        faces = [recording.face for recording in self.trained]
+        face = with_examples(faces[0], self.trained) if len(faces) == 1 else average_face(faces)
+        training = {
+            "steps": ended.steps,
+            "validation": ended.best,
+            "speakers": len({face.person for face in faces}),
+            "seconds": sum(r.seconds for r in self.trained),
+            "seed": self.config.loop.seed,
+        }
+        module = self.module.cpu()
+        return TrainedGenerator(module, face, self._amplitude(face), training, self.features, sha256="")
+
     @torch.no_grad()
-    def amplitude(self, spread: float) -> float:
+    def _amplitude(self, face: FaceStatistics) -> float:
         """What the mouth's motion must be multiplied by so that its opening varies as much as real speakers' do: the
         inverse of the mean ratio on what is held out, within 1 and 2.5.
 
         Args:
-            spread: of the face that the generator will carry, not the held-out speaker's own: that cannot be heard.
+            face: the one that the generator will carry, not the held-out speaker's own: its scale cannot be heard.
         """
         ratios, frames = [], []
         for recording in self.held:
             valid, mean = recording.valid.numpy(), recording.face.mean
-            offsets = self._generate(recording, TEMPERATURE)[0].T.reshape(-1, 68, 3).cpu().numpy() * spread
-            made, true = (mouth_opening(mean + x[valid]).std() for x in (offsets, recording.offsets.numpy()))
+            pair = (self._offsets(recording, face.scale), recording.offsets.numpy())
+            made, true = (mouth_opening(mean + offsets[valid]).std() for offsets in pair)
             ratios.append(made / max(true, 1e-6))
             frames.append(valid.sum())
         return float(np.clip(1.0 / max(1e-6, np.average(ratios, weights=frames)), 1.0, 2.5))
 
+    def _offsets(self, recording: Recording, scale: float) -> np.ndarray:
+        """Motion as it is sampled in use, as offsets [T, 68, 3] of a face of that scale."""
+        return self._generate(recording, TEMPERATURE)[0].T.reshape(-1, 68, 3).cpu().numpy() * scale
+
     @torch.no_grad()
     def _generate(self, recording: Recording, temperature: float) -> Tensor:
-        """Motion of a whole recording, [1, 204, T] in spreads; the same noise every time."""
+        """Motion of a whole recording, [1, 204, T] in units of a scale; the same noise every time."""
         device = next(self.module.parameters()).device
-        features = recording.features.T[None].to(device)
         shape = (1, self.config.model.latent, len(recording.offsets) // STRIDE)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(self.config.loop.seed)).to(device)
-        return self.module.sample(features, noise * temperature)
+        silence = recording.silence.to(device)
+        return self.module.sample_whole(recording.speech.to(device), noise * temperature, silence)

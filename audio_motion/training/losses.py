@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from audio_motion.models.syncnet import SyncExpert
-from audio_motion.topology import INNER_LIPS, MOUTH
+from audio_motion.topology import INNER_LIPS, INNER_LOWER_LIP, INNER_UPPER_LIP, MOUTH, MOUTH_CORNERS
 
 _STILL = 1e-3
-"""Added to the product of two courses' squared sizes, in spreads: of what hardly moves the correlation is near 0."""
+"""Added to the product of the squared sizes of two series, in units of the scale: of what hardly moves the correlation
+is near 0."""
 
 
 def point_weights(mouth: float, inner_lips: float) -> Tensor:
@@ -50,7 +51,7 @@ def sync_loss(expert: SyncExpert, motion: Tensor, features: Tensor, valid: Tenso
     """How far motion is from what the frozen expert hears: 1 minus their cosine, 0 to 2, over all frames.
 
     Args:
-        motion: [B, 204, T] in spreads.
+        motion: [B, 204, T] in units of the scale.
         features: [B, C, 2T].
         valid: bool [B, T].
     """
@@ -58,19 +59,19 @@ def sync_loss(expert: SyncExpert, motion: Tensor, features: Tensor, valid: Tenso
     return ((1.0 - cosine) * valid).mean()
 
 
-def course_loss(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+def correlation_loss(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     """1 minus the correlation over time of the mouth's opening and width, 0 to 2, mean over pieces.
 
     It asks when the mouth opens and not how far: the squared error, which asks for both, is least where little is
     ventured. Shapes as in `position_loss`; pieces of less than 2 valid frames, or in which nothing moves, count as 1.
     """
     known = valid[:, None].float()
-    courses = []
+    centred = []
     for motion in (predicted, truth):
-        course = opening_and_width(motion)
-        mean = (course * known).sum(dim=-1, keepdim=True) / known.sum(dim=-1, keepdim=True).clamp(min=1.0)
-        courses.append((course - mean) * known)
-    made, true = courses
+        series = opening_and_width(motion)
+        mean = (series * known).sum(dim=-1, keepdim=True) / known.sum(dim=-1, keepdim=True).clamp(min=1.0)
+        centred.append((series - mean) * known)
+    made, true = centred
     sizes = made.square().sum(dim=-1) * true.square().sum(dim=-1)
     return (1.0 - (made * true).sum(dim=-1) / (sizes + _STILL).sqrt()).mean()
 
@@ -79,12 +80,14 @@ def opening_and_width(motion: Tensor) -> Tensor:
     """Of the mouth, as far as they are linear in the motion [B, 204, T]: height between the inner lips and distance of
     the corners, [B, 2, T]."""
     points = motion.unflatten(1, (68, 3))
-    opening = points[:, [61, 62, 63], 1].mean(dim=1) - points[:, [67, 66, 65], 1].mean(dim=1)
-    return torch.stack([opening, points[:, 54, 0] - points[:, 48, 0]], dim=1)
+    opening = points[:, INNER_UPPER_LIP, 1].mean(dim=1) - points[:, INNER_LOWER_LIP, 1].mean(dim=1)
+    left, right = MOUTH_CORNERS
+    return torch.stack([opening, points[:, right, 0] - points[:, left, 0]], dim=1)
 
 
-def judged(verdicts: Sequence[tuple[Tensor, Tensor]], wanted: float) -> Tensor:
-    """Squared distance of verdicts from what is wanted (Mao et al., ICCV 2017), over all windows.
+def lsgan_loss(verdicts: Sequence[tuple[Tensor, Tensor]], wanted: float) -> Tensor:
+    """The least-squares GAN loss (Mao et al., ICCV 2017): squared distance of verdicts from what is wanted, over all
+    windows.
 
     Args:
         verdicts: for every window length, verdicts [B, N], and bool [B, N] where they count.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-_LINES = (
-    *(range(0, 17), range(17, 22), range(22, 27), range(27, 31), range(31, 36)),
-    *([*range(36, 42), 36], [*range(42, 48), 42], [*range(48, 60), 48], [*range(60, 68), 60]),
-)
+from audio_motion.topology import OUTLINES
+
 _WHITE = (235, 235, 235)
 
 
@@ -29,6 +27,6 @@ def draw_motion(*sequences: np.ndarray, size: int = 160) -> np.ndarray:
         pixels = np.stack([landmarks[..., 0] + 0.65 + 1.3 * column, 0.6 - landmarks[..., 1]], axis=-1)
         pixels = np.rint(pixels * size / 1.3).astype(np.int32)
         for frame, points in zip(frames, pixels, strict=True):
-            for line in _LINES:
+            for line in OUTLINES:
                 cv2.polylines(frame, [points[list(line)]], False, _WHITE, 1, cv2.LINE_AA)
     return frames

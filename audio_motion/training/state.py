@@ -11,9 +11,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
+from audio_motion.data.recording import Recording
 from audio_motion.files import written_whole
-from audio_motion.training.recordings import Recording
+from audio_motion.models.store import without_prefix
 
 
 def fingerprint(described: object, recordings: Sequence[Recording], networks: Sequence[nn.Module | None] = ()) -> str:
@@ -26,8 +28,8 @@ def fingerprint(described: object, recordings: Sequence[Recording], networks: Se
     """
     digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
     for recording in recordings:
-        for tensor in (recording.features, recording.offsets, recording.valid):
-            digest.update(tensor.numpy().tobytes())
+        digest.update(f"{recording.identity} {len(recording.offsets)} {recording.face.scale}".encode())
+        digest.update(recording.valid.numpy().tobytes())
     for network in networks:
         for tensor in network.state_dict().values() if network else ():
             digest.update(tensor.cpu().numpy().tobytes())
@@ -37,16 +39,16 @@ def fingerprint(described: object, recordings: Sequence[Recording], networks: Se
 def save_state(
     path: Path,
     module: nn.Module,
+    ema: AveragedModel,
     optimizers: Sequence[torch.optim.Optimizer],
     best: dict[str, Tensor],
-    mean: dict[str, Tensor],
     info: dict,
 ) -> None:
-    """Write weights, the best weights, the running mean of the weights and the optimizers' moments; `info` (JSON: step
-    and so on) beside them."""
+    """Write weights, their EMA, the best weights and the optimizers' moments; `info` (JSON: step and so on) beside
+    them."""
     tensors = {f"model.{name}": value for name, value in module.state_dict().items()}
+    tensors |= {f"ema.{name}": value for name, value in ema.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in best.items()}
-    tensors |= {f"mean.{name}": value for name, value in mean.items()}
     for number, optimizer in enumerate(optimizers):
         for index, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{index}.{name}": value for name, value in moments.items()}
@@ -58,15 +60,9 @@ def save_state(
         )
 
 
-def load_state(
-    path: Path, fingerprint: str, module: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
-) -> tuple[dict[str, Tensor], dict[str, Tensor], dict] | None:
-    """Restore what `save_state` wrote into `module` and `optimizers`.
-
-    Returns:
-        the best weights, the running mean and `info`; None where there is no such file, or it belongs to another run
-        (another `info["fingerprint"]`) or is damaged: then nothing has been changed.
-    """
+def load_state(path: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict] | None:
+    """What `save_state` wrote: tensors and `info`; None where there is no such file, or it belongs to another run
+    (another `info["fingerprint"]`) or is damaged."""
     if not path.is_file():
         return None
     try:
@@ -74,18 +70,25 @@ def load_state(
             info = json.loads(file.metadata()["info"])
             if info["fingerprint"] != fingerprint:
                 return None
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            return {name: file.get_tensor(name) for name in file.keys()}, info  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         return None
 
-    def part(prefix: str) -> dict[str, Tensor]:
-        return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
 
-    module.load_state_dict(part("model."))
+def restore(
+    found: tuple[dict[str, Tensor], dict],
+    module: nn.Module,
+    ema: AveragedModel,
+    optimizers: Sequence[torch.optim.Optimizer],
+) -> tuple[dict[str, Tensor], dict]:
+    """Put what `load_state` found into `module`, `ema` and `optimizers`; the best weights and `info`."""
+    tensors, info = found
+    module.load_state_dict(without_prefix(tensors, "model."))
+    ema.load_state_dict(without_prefix(tensors, "ema."))
     for number, optimizer in enumerate(optimizers):
         moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in part(f"optimizer.{number}.").items():
+        for name, value in without_prefix(tensors, f"optimizer.{number}.").items():
             index, key = name.split(".", 1)
             moments.setdefault(int(index), {})[key] = value
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
-    return part("best."), part("mean."), info
+    return without_prefix(tensors, "best."), info

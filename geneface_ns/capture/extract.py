@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -22,8 +23,10 @@ CHUNK = 256
 """Frames a file of findings: what an interrupted run may lose."""
 SMALL = 192
 """Longer side of the small film, pixels."""
-IN_FLIGHT = 24
-"""Frames being worked on at once; bounds the memory."""
+IN_FLIGHT = (4, 24)
+"""Fewest and most frames being worked on at once."""
+HELD_BYTES = 100_000_000
+"""Of the frames being worked on, where that is between those."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ def extract(
         path.parent.mkdir(parents=True, exist_ok=True)
     segment = PersonSegmenter()
     small = small_size(crop.out_width, crop.out_height)
+    in_flight = int(np.clip(HELD_BYTES // (3 * crop.out_width * crop.out_height), *IN_FLIGHT))
     rows: list[tuple[np.ndarray | None, np.ndarray, np.ndarray]] = []
     first = total = 0
     with (
@@ -116,7 +120,7 @@ def extract(
                     writing.submit(image, picture, frame),
                 )
             )
-            collect(IN_FLIGHT)
+            collect(in_flight)
         collect(0)
     if rows:
         _write_chunk(layout, first, rows)
@@ -133,18 +137,51 @@ def main_face(faces: list[Any]) -> np.ndarray | None:
 
 def found(layout: Layout) -> Iterator[Found]:
     """The findings, a chunk at a time."""
-    for path in sorted(layout.chunk(0).parent.glob("[0-9]*.npz")):
+    for path in _chunks(layout):
         with np.load(path) as file:
             yield Found(file["meshes"], file["grey"], file["person"])
 
 
-def all_meshes(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Meshes [T, M, 3] (nan where unseen) and valid [T] of all frames: 6 kB a frame."""
-    parts = [part.meshes for part in found(layout)]
-    points = max(part.shape[1] for part in parts)
-    parts = [p if p.shape[1] == points else np.full((len(p), points, 3), np.nan, np.float32) for p in parts]
-    meshes = np.concatenate(parts)
-    return meshes, np.isfinite(meshes).all(axis=(1, 2))
+class Meshes:
+    """The face meshes of all frames, read from the findings as they are asked for: all of them are 6 kB a frame."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        shapes, seen = [], []
+        for part in self._parts():
+            shapes.append(part.shape[1])
+            seen.append(np.isfinite(part).all(axis=(1, 2)))
+        self.points = max(shapes)
+        """How many points a mesh has."""
+        self.valid = np.concatenate(seen)
+        """bool [T]: whether a face was seen."""
+
+    def in_frames(self, frames: np.ndarray) -> np.ndarray:
+        """float32 [F, points, 3] of frames int [F], ascending, that show a face."""
+        first, found = 0, []
+        for part in self._parts():
+            found.append(part[frames[(frames >= first) & (frames < first + len(part))] - first])
+            first += len(part)
+        return np.concatenate([part for part in found if len(part)])
+
+    def of_points(self, points: np.ndarray) -> np.ndarray:
+        """float32 [T, N, 3] of points int [N]; nan where no face was seen."""
+        result = np.full((len(self.valid), len(points), 3), np.nan, np.float32)
+        first = 0
+        for part in self._parts():
+            if part.shape[1] == self.points:
+                result[first : first + len(part)] = part[:, points]
+            first += len(part)
+        return result
+
+    def _parts(self) -> Iterator[np.ndarray]:
+        for path in _chunks(self._layout):
+            with np.load(path) as file:
+                yield file["meshes"]
+
+
+def _chunks(layout: Layout) -> list[Path]:
+    return sorted(layout.chunk(0).parent.glob("[0-9]*.npz"))
 
 
 def _write_chunk(layout: Layout, first: int, rows: list[tuple[np.ndarray | None, np.ndarray, np.ndarray]]) -> None:

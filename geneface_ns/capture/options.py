@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+
+if TYPE_CHECKING:
+    from audio_motion.media import Tracks
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,27 @@ class CaptureOptions:
     """Second of the video to begin at."""
     end: float | None = None
     """Second of the video to stop at; left out: its end."""
+    turn: Literal[0, 90, 180, 270] = 0
+    """Degrees clockwise by which to turn the pictures first, of a video that lies on its side or upside down."""
+    deinterlace: bool = False
+    """Whether to deinterlace pictures that the file does not call interlaced too; those that it does always are."""
     sound_delay: float = 0.0
     """Seconds by which the sound comes after the picture in the video (negative: before it); it is moved to match."""
+    sound_track: int | None = None
+    """Which of the video's sound tracks is the speech, from 1; left out: the one that players play."""
+    picture_track: int | None = None
+    """Which of the video's picture tracks shows the person, from 1; left out: the one that players show."""
     align: bool = True
     """Whether to refine the head's poses on the picture after the landmarks; costs time, brings sharper heads."""
     overwrite: bool = False
     """Whether to replace a capture of another video or other options in the same place."""
+
+    @property
+    def tracks(self) -> Tracks:
+        """Which of the video's tracks are read."""
+        from audio_motion.media import Tracks
+
+        return Tracks(self.picture_track, self.sound_track)
 
     def content(self) -> dict[str, object]:
         """The options that decide what is written, as JSON values (not where, nor whether to overwrite)."""

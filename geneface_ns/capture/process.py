@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import wave
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,24 +16,28 @@ from rich.console import Console
 
 from audio_motion.errors import InputError
 from audio_motion.files import held_alone, spare_inputs
+from audio_motion.media import audio_info
 from audio_motion.progress import frame_bar
 from audio_motion.sequence import Sound, identity_of
-from audio_motion.topology import mouth_opening
+from audio_motion.tracking import Track
 from geneface_ns.capture import checks, report, report_picture, stages, transforms
 from geneface_ns.capture.crop import Crop, choose_crop
+from geneface_ns.capture.defects import summary
 from geneface_ns.capture.extract import extract
 from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture.scan import scan
-from geneface_ns.capture.sound import estimate_offset, load_sound, write_wav
+from geneface_ns.capture.sound import span_sound, write_wav
 from geneface_ns.capture.source import Source, open_source
-from geneface_ns.capture.state import State, open_state
+from geneface_ns.capture.state import State, nothing_left_of_refused, open_state
+from geneface_ns.capture.sync import sound_lag
 from geneface_ns.capture_format.layout import Layout
 
 
 def process(config: CaptureOptions, console: Console | None = None) -> None:
     """Write the capture directory `config.output` (docs/conventions.md), going on where an earlier run was stopped.
 
-    `transforms.json` appears last of all: a directory without it is not yet a capture, one with it is finished.
+    `transforms.json` appears last of all: a directory without it is not yet a capture, one with it is finished. A video
+    that is refused leaves nothing behind.
 
     Raises:
         InputError: the video, its sound or the target cannot be used, or another process is writing there.
@@ -57,10 +63,12 @@ def _process(config: CaptureOptions, console: Console, layout: Layout, source: S
             seen = scan(source, advance)
         crop = choose_crop(seen.boxes, *seen.size, config.size)
         length = seen.frames / source.fps
-        sound, rate = load_sound(config.video, config.start, length, config.sound_delay)
+        span = (config.video, source.start, length, config.sound_delay, config.tracks)
+        deque(span_sound(*span), maxlen=0)  # what cannot be used is refused before anything is written
         state.save()  # first of all: it says whose the other files are
-        write_wav(layout.audio, sound, rate)
-        run.timed("sound", lambda: {"frames": seen.frames, "crop": asdict(crop), "source_size": list(seen.size)})
+        write_wav(layout.audio, span_sound(*span), audio_info(config.video, config.tracks).sample_rate)
+        first = {"frames": seen.frames, "crop": asdict(crop), "source_size": list(seen.size), "combed": seen.combed}
+        run.timed("sound", lambda: first)
     known = state.stages["sound"]
     count, crop = int(known["frames"]), Crop(**known["crop"])
     size = (crop.out_width, crop.out_height)
@@ -71,17 +79,24 @@ def _process(config: CaptureOptions, console: Console, layout: Layout, source: S
         extract(source, crop, layout, lambda: make_detector(config.detector), advance, count)
 
     run.stage("extract", "read, detect, segment", count, extracting)
-    run.stage("track", "track the head", None, lambda _: _track(layout, size, source.fps, config))
+    run.stage("track", "track the head", None, lambda _: _track(layout, size, source))
     tracked = stages.load_track(layout)
     points, valid = tracked.points2d.astype(np.float64), tracked.valid
     run.stage("body", "track the body", count, lambda advance: stages.body(layout, points, valid, size, advance))
-    run.stage("masks", "head and torso", count, lambda advance: stages.label_frames(layout, points, size, advance))
+    run.stage(
+        "masks", "head and torso", count, lambda advance: stages.label_frames(layout, points, valid, size, advance)
+    )
     if config.align:
-        run.stage("align", "align to the picture", None, lambda _: _align(layout, count))
+        run.stage("align", "align to the picture", count, lambda advance: _align(layout, count, advance))
         tracked = stages.load_track(layout, "aligned")
-    run.stage("background", "background", None, lambda _: {"never_seen": stages.clean_background(layout, count)})
-    run.stage("torso", "torso layer", count, lambda advance: stages.torso_layers(layout, points, size, advance))
-    run.stage("finish", "report", None, lambda _: _finish(config, layout, state, tracked, source.fps, size))
+    run.stage(
+        "background",
+        "background",
+        stages.background_frames(valid, size),
+        lambda advance: {"never_seen": stages.clean_background(layout, valid, advance)},
+    )
+    run.stage("torso", "torso layer", count, lambda advance: stages.torso_layers(layout, points, valid, size, advance))
+    run.stage("finish", "report", None, lambda _: _finish(config, layout, state, tracked, source, size))
     _publish(layout)
     run.summary(count)
 
@@ -109,10 +124,13 @@ class _Run:
     def summary(self, count: int) -> None:
         took = time.monotonic() - self.began
         parts = ", ".join(f"{name} {stage['seconds']:.0f} s" for name, stage in self.state.stages.items())
-        self.console.print(f"{count} frames in {took:.0f} s ({count / took:.1f} frames/s): {parts}")
+        self._say(f"{count} frames in {took:.0f} s ({count / took:.1f} frames/s): {parts}")
         for line in report.read_advice(self.layout.report):
-            self.console.print(f"advice: {line}", highlight=False)
-        self.console.print(f"look at {self.layout.report_picture}")
+            self._say(f"advice: {line}")
+        self._say(f"look at {self.layout.report_picture}")
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def check_writable(root: Path) -> None:
@@ -135,58 +153,62 @@ def _publish(layout: Layout) -> None:
         layout.pending.replace(layout.transforms)
 
 
-def _track(layout: Layout, size: tuple[int, int], fps: float, config: CaptureOptions) -> None:
-    result = stages.track(layout, size, fps, str(config.video))
-    checks.check_motion(result, config.start, str(config.video))
+def _track(layout: Layout, size: tuple[int, int], source: Source) -> dict:
+    with nothing_left_of_refused(layout):
+        found = stages.notice(layout, source.fps)
+        checks.check_seen(found, source)
+        tracked = stages.track(layout, found.useless, size, source.fps, str(source.path))
+        checks.check_track(tracked, source)
+    stages.save_track(layout, tracked)
+    return {"noticed": summary(found, source.fps)}
 
 
-def _align(layout: Layout, count: int) -> dict:
+def _align(layout: Layout, count: int, advance: Callable[[], None]) -> None:
     from audio_motion.tracking.align import align_to_picture
 
-    before = stages.load_track(layout)
-    after = align_to_picture(before, lambda: stages.pictures(layout, count), lambda: stages.head_masks(layout, count))
-    stages.save_arrays(layout.work / "aligned.npz", asdict(after))
-    return {}
+    after = align_to_picture(
+        stages.load_track(layout),
+        lambda: stages.pictures(layout, count),
+        lambda: stages.head_masks(layout, count),
+        advance,
+    )
+    stages.save_track(layout, after, "aligned")
 
 
 def _finish(
-    config: CaptureOptions, layout: Layout, state: State, tracked: stages.Track, fps: float, size: tuple[int, int]
+    config: CaptureOptions, layout: Layout, state: State, tracked: Track, source: Source, size: tuple[int, int]
 ) -> None:
-    import wave
-
     motion = stages.load_arrays(layout.work / "body.npz")
     person = config.person or config.video.stem
     with wave.open(str(layout.audio)) as file:
-        rate = file.getframerate()
-        sound = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32767
+        sound = Sound.of(layout.audio, file.getframerate())
     sequence = tracked.sequence(person, config.detector)
     identity = identity_of(sequence.landmarks, sequence.eye_openness)
-    replace(sequence, sound=Sound.of(layout.audio, rate), identity=identity).save(layout.landmarks)
-    offset = estimate_offset(mouth_opening(tracked.landmarks), tracked.valid, fps, sound, rate)
+    replace(sequence, sound=sound, identity=identity).save(layout.landmarks)
     box = stages.head_box(layout, tracked)
     known = state.stages["sound"]
     contents = report.build(
         person=person,
-        video=config.video.name,
-        fps=fps,
+        source=source,
         size=size,
         crop=known["crop"],
         source_size=known["source_size"],
         track=tracked,
+        noticed={**state.stages["track"]["noticed"], "combed": known["combed"]},
         correlation=motion["correlation"],
         never_seen=float(state.stages["background"]["never_seen"]),
-        offset=offset,
+        lag=sound_lag(layout.audio, sequence),
         delay=config.sound_delay,
         seconds={name: stage["seconds"] for name, stage in state.stages.items()},
     )
     report.write(layout.report, contents)
-    report_picture.draw(layout, contents, tracked, motion["affine"], fps, sound, rate)
+    report_picture.draw(layout, contents, tracked, motion["affine"])
     camera = (tracked.fl, tracked.cx, tracked.cy)
     transforms.write(
         layout.pending,
         transforms.build(
             person,
-            fps,
+            source.fps,
             size,
             camera,
             tracked.c2w,

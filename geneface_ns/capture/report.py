@@ -8,88 +8,140 @@ from pathlib import Path
 import numpy as np
 
 from audio_motion.files import written_whole
+from audio_motion.sync import Lag
 from audio_motion.topology import face_width, mouth_opening
 from audio_motion.tracking import Track, gaps
 from audio_motion.tracking.head_motion import angles
-from geneface_ns.capture.sound import Offset, believed
+from geneface_ns.capture.defects import COPIES
+from geneface_ns.capture.source import Source
+from geneface_ns.capture.spans import options, second
+from geneface_ns.capture.sync import CONFIDENT, LONG_ENOUGH, UNRELATED
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+OFF = 0.08
+"""Seconds of delay from which it is worth correcting."""
+USUAL_RATES = (5, 6, 7.5, 8, 10, 12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60)
+"""Frames per second."""
 
 
 def build(
     person: str,
-    video: str,
-    fps: float,
+    source: Source,
     size: tuple[int, int],
     crop: dict[str, int],
     source_size: list[int],
     track: Track,
+    noticed: dict,
     correlation: np.ndarray,
     never_seen: float,
-    offset: Offset,
+    lag: Lag,
     delay: float,
     seconds: dict[str, float],
 ) -> dict:
-    """The report's contents; see docs/capture.md for what each number means."""
-    turn = angles(track.c2w)
+    """The report's contents; see docs/capture.md for what each number means.
+
+    Args:
+        noticed: of `summary`, and `combed`, the first frame with combs or None.
+        correlation: [T] of the body's motion.
+        never_seen: part of the background.
+        lag: of the sound, as it lies in the capture.
+        delay: by which it was moved to lie there.
+        seconds: that each stage took.
+    """
+    turn, fps, count = angles(track.c2w), track.fps, len(track.valid)
     opening = mouth_opening(track.landmarks)[track.valid]
     spread = np.percentile(turn, [2, 98], axis=0)
+    unseen = np.zeros(count, bool)
+    for first, stop in noticed["unseen"]:
+        unseen[first:stop] = True
     numbers = {
-        "frames": len(track.valid),
-        "seconds": len(track.valid) / fps,
+        "frames": count,
+        "seconds": count / fps,
         "fps": fps,
         "size": list(size),
         "crop": crop,
         "source_size": source_size,
         "face_width_px": float(np.median(face_width(track.points2d))),
         "valid_fraction": float(track.valid.mean()),
-        "gaps": [[round(a, 2), round(b, 2)] for a, b in gaps(track.valid, fps)],
+        "unseen_fraction": float(unseen.mean()),
+        "gaps": [[round(a, 2), round(b, 2)] for a, b in gaps(~unseen, fps)],
         "reprojection_error_px": float(track.error),
         "yaw_degrees": [round(float(v), 2) for v in spread[:, 0]],
         "pitch_degrees": [round(float(v), 2) for v in spread[:, 1]],
         "roll_degrees": [round(float(v), 2) for v in spread[:, 2]],
         "mouth_opening": [round(float(v), 4) for v in np.percentile(opening, [5, 50, 95])],
         "background_never_seen": never_seen,
-        "body_lost_fraction": float(np.isnan(correlation).mean()),
+        "body_lost_fraction": float(np.isnan(correlation[track.valid]).mean()),
         "body_correlation": float(np.nanmedian(correlation)) if np.isfinite(correlation).any() else 0.0,
-        "sound_delay_s": round(offset.seconds, 3),
-        "sound_delay_evidence": round(offset.evidence, 3),
+        "sound_delay_s": round(lag.seconds, 3),
+        "sound_delay_confidence": round(lag.confidence, 3),
         "sound_delay_corrected_s": delay,
+        "left_out_s": {
+            name: [[round(a / fps, 3), round(b / fps, 3)] for a, b in noticed[name]]
+            for name in ("faded", "held", "jumped")
+        },
+        "real_fps": noticed["real_fps"],
         "stage_seconds": seconds,
     }
     return {
         "schema_version": SCHEMA_VERSION,
         "person": person,
-        "video": video,
+        "video": source.path.name,
         **numbers,
-        "advice": advice(numbers),
+        "advice": [*picture_advice(source, noticed, count), *advice(numbers), *source.info.notes],
     }
 
 
-def advice(numbers: dict) -> list[str]:
-    """One line for everything a person could improve, the most harmful first."""
+def picture_advice(source: Source, noticed: dict, count: int) -> list[str]:
+    """A line for everything about the picture that has a place in the video, with the options that leave it out."""
     lines = []
-    delay, evidence = numbers["sound_delay_s"], numbers["sound_delay_evidence"]
-    if abs(delay) > 0.08 and believed(evidence, numbers["seconds"]):
-        total = delay + numbers["sound_delay_corrected_s"]
+    if noticed["combed"] is not None:
         lines.append(
-            f"the sound seems {abs(delay):.2f} s {'late' if delay > 0 else 'early'}; "
+            f"combs of interlacing, first at {second(source, noticed['combed']):.2f} s, will be learnt: process again "
+            "with --deinterlace"
+        )
+    if noticed["jumped"]:
+        at = second(source, noticed["jumped"][0][0])
+        lines.append(
+            f"the picture jumps at {at:.2f} s{_more(noticed['jumped'])}, as where a piece was cut out: "
+            f"--end {at:.2f} or --start {at:.2f} keeps one shot"
+        )
+    for name, what in (("faded", "is dark or faded"), ("held", "stands still")):
+        if noticed[name]:
+            lines.append(f"the picture {what} {_left_out(source, noticed[name], count)}, and nothing is learnt there")
+    unseen = [run for run in noticed["unseen"] if run[1] - run[0] >= source.fps]
+    missing = sum(b - a for a, b in noticed["unseen"]) / count
+    if unseen:
+        lines.append(f"no face in {missing:.0%} of the frames {_left_out(source, unseen, count)}")
+    elif missing > 0.03:
+        lines.append(f"no face in {missing:.0%} of the frames, here and there: hands or hair over the face?")
+    if noticed["real_fps"] < (1 - COPIES) * source.fps:
+        lines.append(
+            f"many frames repeat the one before, {noticed['real_fps']:.1f} a second do not: process again with "
+            f"--fps {_usual_rate(noticed['real_fps']):g}"
+        )
+    return lines
+
+
+def advice(numbers: dict) -> list[str]:
+    """A line for everything else that a person could improve, the most harmful first."""
+    lines = []
+    lag = Lag(numbers["sound_delay_s"], numbers["sound_delay_confidence"])
+    if abs(lag.seconds) > OFF and lag.confidence >= CONFIDENT:
+        total = lag.seconds + numbers["sound_delay_corrected_s"]
+        lines.append(
+            f"the sound seems {abs(lag.seconds):.2f} s {'late' if lag.seconds > 0 else 'early'}; "
             f"process again with --sound-delay {total:.2f}"
         )
-    if numbers["seconds"] > 10 and not believed(evidence, numbers["seconds"]):
+    if numbers["seconds"] * numbers["valid_fraction"] > LONG_ENOUGH and lag.confidence < UNRELATED:
         lines.append(
-            f"mouth and sound hardly agree (correlation {evidence:.2f}): is this the speaker's voice, without music?"
+            f"mouth and sound do not agree (confidence {lag.confidence:.2f}): "
+            "is this the speaker's voice, without music?"
         )
     if numbers["seconds"] < 20:
         lines.append(f"only {numbers['seconds']:.0f} s of speech: one minute or more gives a livelier mouth")
     if numbers["face_width_px"] < 100:
         lines.append(f"the face is {numbers['face_width_px']:.0f} px wide: film closer, or give a larger --size")
-    if numbers["valid_fraction"] < 0.97:
-        where = ", ".join(f"{a:.1f} to {b:.1f} s" for a, b in numbers["gaps"][:3])
-        lines.append(
-            f"no face in {1 - numbers['valid_fraction']:.0%} of the frames{': ' + where if where else ''}; "
-            "leave such spans out with --start and --end"
-        )
     if numbers["reprojection_error_px"] > 0.006 * numbers["face_width_px"]:
         lines.append(
             f"landmarks fit by {numbers['reprojection_error_px']:.1f} px: blur, hair or hands over the face may be why"
@@ -117,3 +169,20 @@ def write(path: Path, contents: dict) -> None:
 def read_advice(path: Path) -> list[str]:
     """The advice of a written report."""
     return list(json.loads(path.read_text())["advice"])
+
+
+def _left_out(source: Source, spans: list, count: int) -> str:
+    """Where, and the options that leave the first of some runs out."""
+    first, stop = spans[0]
+    where = f"from {second(source, first):.2f} to {second(source, stop):.2f} s{_more(spans)}"
+    ways = [options(source, run, count) for run in ((0, first), (stop, count)) if run[1] - run[0] >= source.fps]
+    return f"{where} ({' or '.join(ways)} leaves it out)" if ways else where
+
+
+def _more(spans: list) -> str:
+    return f" (and {len(spans) - 1} times more)" if len(spans) > 1 else ""
+
+
+def _usual_rate(fps: float) -> float:
+    """The nearest rate that pictures are usually made at."""
+    return min(USUAL_RATES, key=lambda rate: abs(np.log(rate / fps)))

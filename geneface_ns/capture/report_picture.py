@@ -14,6 +14,7 @@ from audio_motion.tracking import Track
 from audio_motion.tracking.head_motion import angles
 from geneface_ns.capture import masks
 from geneface_ns.capture.sound import LOUDNESS_RATE, loudness
+from geneface_ns.capture.sync import CONFIDENT
 from geneface_ns.capture_format.layout import Layout
 from geneface_ns.capture_format.pictures import read_png
 
@@ -23,19 +24,17 @@ CLOSE_UP = 8.0
 """Seconds of mouth and loudness drawn."""
 
 
-def draw(
-    layout: Layout, contents: dict, track: Track, body: np.ndarray, fps: float, sound: np.ndarray, rate: int
-) -> None:
+def draw(layout: Layout, contents: dict, track: Track, body: np.ndarray) -> None:
     """Write `report.png`.
 
     Args:
         contents: of report.json.
         body: [T, 2, 3].
-        sound: float [S] at `rate`.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    fps = track.fps
     figure = Figure(figsize=(16, 13), layout="constrained")
     canvas = FigureCanvasAgg(figure)
     grid = figure.add_gridspec(5, SHOWN, height_ratios=[3, 3, 1.2, 1.2, 1.5])
@@ -70,7 +69,7 @@ def draw(
 
     axis = figure.add_subplot(grid[4, :])
     opening = mouth_opening(track.landmarks)
-    loud = loudness(sound, rate)
+    loud = loudness(layout.audio)
     loud_times = np.arange(len(loud)) / LOUDNESS_RATE
     begin = _liveliest(opening, fps)
     axis.plot(times, opening, label="mouth opening", color="tab:red")
@@ -109,13 +108,20 @@ def _text(axis: Any, contents: dict) -> None:
         f"face {contents['face_width_px']:.0f} px wide, seen in {contents['valid_fraction']:.1%}",
         f"landmarks fit by {contents['reprojection_error_px']:.2f} px",
         f"mouth opens {contents['mouth_opening'][0]:.3f} to {contents['mouth_opening'][2]:.3f} face widths",
-        f"sound {contents['sound_delay_s']:+.2f} s late (correlation {contents['sound_delay_evidence']:.2f})",
+        _sound(contents),
         "",
         *(part for line in contents["advice"] for part in textwrap.wrap("- " + line, 48)),
     ]
     if not contents["advice"]:
         lines.append("nothing to fix")
     axis.text(0, 1, "\n".join(lines), va="top", fontsize=11, parse_math=False)
+
+
+def _sound(contents: dict) -> str:
+    confidence = contents["sound_delay_confidence"]
+    if confidence < CONFIDENT:
+        return f"sound: delay not sure (confidence {confidence:.2f})"
+    return f"sound {contents['sound_delay_s']:+.2f} s late (confidence {confidence:.2f})"
 
 
 def _gaps(axis: Any, track: Track, times: np.ndarray) -> None:

@@ -9,39 +9,47 @@ from pathlib import Path
 import numpy as np
 
 from audio_motion.errors import InputError
-from audio_motion.video import VideoInfo, probe, read_frames
+from audio_motion.media import VideoInfo, probe, read_frames
+from geneface_ns.capture.faces import turned_by
 from geneface_ns.capture.options import CaptureOptions
 
-SHORTEST = 2.0
-"""Seconds of video below which there is nothing to learn from."""
+SHORTEST = 3.0
+"""Seconds of video below which there is too little to learn from: of what is not kept for test, a voice's fitting
+keeps a second to look at, and needs more than another."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where frames come from. Frame i of the capture is at `i / fps` seconds after `start`."""
+    """Where frames come from. Frame i of the capture is what is shown `i / fps` seconds after `start`."""
 
-    path: Path
+    config: CaptureOptions
     fps: float
-    resampled: bool
-    """Whether frames are picked by timestamp (another rate asked for, or uneven in the file)."""
     start: float
+    """Seconds from the video's first picture, where frames begin: a whole number of them."""
     end: float
     info: VideoInfo
+    turn: int = 0
+    """Degrees clockwise by which the pictures are turned."""
+
+    @property
+    def path(self) -> Path:
+        """The video."""
+        return self.config.video
 
     def frames(self) -> Iterator[np.ndarray]:
         """uint8 RGB [H, W, 3], one a frame of the capture.
 
         Raises:
-            InputError: the video is corrupt or truncated.
+            InputError: the video is damaged.
         """
-        first = None
-        for time, rgb in read_frames(self.path, self.fps if self.resampled else None):
-            first = time if first is None else first
-            # Half a frame of slack: timestamps are rounded by the container.
-            if time - first >= self.end - 0.5 / self.fps:
+        for time, rgb in read_frames(
+            self.path, self.fps, tracks=self.config.tracks, deinterlace=self.config.deinterlace
+        ):
+            # Half a frame of slack: what is asked for need not fall on a frame.
+            if time >= self.end - 0.5 / self.fps:
                 return
-            if time - first >= self.start - 0.5 / self.fps:
-                yield rgb
+            if time >= self.start - 0.5 / self.fps:
+                yield turned_by(rgb, self.turn)
 
     @property
     def count(self) -> int:
@@ -55,7 +63,7 @@ def open_source(config: CaptureOptions) -> Source:
     Raises:
         InputError: not a video, no sound track, or a span shorter than two seconds.
     """
-    info = probe(config.video)
+    info = probe(config.video, config.tracks)
     end = info.duration if config.end is None else config.end
     if config.fps is not None and not 5 <= config.fps <= 120:
         raise InputError(
@@ -73,5 +81,5 @@ def open_source(config: CaptureOptions) -> Source:
         raise InputError(f"{config.video}: only {length:.2f} s to learn from; give at least {SHORTEST:g} s of speech")
     if not info.has_audio:
         raise InputError(f"{config.video}: has no sound track; give a video whose speech can be heard")
-    resampled = info.variable_rate or config.fps is not None
-    return Source(config.video, float(config.fps or info.fps), resampled, config.start, end, info)
+    fps = float(config.fps or info.fps)
+    return Source(config, fps, round(config.start * fps) / fps, end, info, config.turn)

@@ -14,14 +14,16 @@ from typing import Any
 import cv2
 import numpy as np
 
-from audio_motion.errors import InputError
 from audio_motion.files import written_whole
-from audio_motion.tracking import Track, fit_track
+from audio_motion.tracking import Track
+from audio_motion.tracking.bundle import fit_track_of
+from audio_motion.tracking.detectors import landmark_points
 from geneface_ns.capture import background, boxes, masks, torso
 from geneface_ns.capture.body import as_indices, reference_frame, rough_torso, track_body
 from geneface_ns.capture.collar import collar_curve
+from geneface_ns.capture.defects import Defects, find_defects, look_at
 from geneface_ns.capture.eachframe import each_frame, read_ahead
-from geneface_ns.capture.extract import all_meshes, found, small_size
+from geneface_ns.capture.extract import Meshes, found, small_size
 from geneface_ns.capture.transforms import split_at
 from geneface_ns.capture_format.layout import Layout
 from geneface_ns.capture_format.pictures import read_png, write_png
@@ -37,20 +39,34 @@ CANDIDATES = 600
 BOX_FRAMES = 100
 
 
-def track(layout: Layout, size: tuple[int, int], fps: float, source: str) -> Track:
-    """Fit head poses to the meshes.
+def notice(layout: Layout, fps: float) -> Defects:
+    """Look for frames to learn nothing from, in what was found of all frames."""
+    meshes = Meshes(layout)
+    look = look_at(grey for part in found(layout) for grey in part.grey)
+    if meshes.valid.any():
+        points = meshes.of_points(landmark_points(meshes.points))[..., :2]
+    else:
+        points = np.zeros((len(meshes.valid), 68, 2), np.float32)
+    return find_defects(look, points, meshes.valid, fps)
+
+
+def track(layout: Layout, useless: np.ndarray, size: tuple[int, int], fps: float, source: str) -> Track:
+    """Fit head poses to the meshes; bool [T] frames count as if they showed no face.
 
     Raises:
         InputError: the face is not seen often enough.
     """
-    meshes, valid = all_meshes(layout)
-    result = fit_track(meshes, valid, size, fps, source)
-    save_arrays(layout.work / "track.npz", asdict(result))
-    return result
+    meshes = Meshes(layout)
+    return fit_track_of(meshes.in_frames, meshes.of_points, meshes.valid & ~useless, size, fps, source)
+
+
+def save_track(layout: Layout, tracked: Track, name: str = "track") -> None:
+    """What `load_track` reads."""
+    save_arrays(layout.work / f"{name}.npz", asdict(tracked))
 
 
 def load_track(layout: Layout, name: str = "track") -> Track:
-    """The track that `track` (or aligning) saved."""
+    """The track that `save_track` saved."""
     arrays = load_arrays(layout.work / f"{name}.npz")
     kinds = {field.name: field.type for field in fields(Track)}
     values: dict[str, Any] = {k: v if kinds[k] == "np.ndarray" else v.item() for k, v in arrays.items()}
@@ -58,15 +74,9 @@ def load_track(layout: Layout, name: str = "track") -> Track:
 
 
 def body(layout: Layout, points: np.ndarray, valid: np.ndarray, size: tuple[int, int], advance: Advance) -> None:
-    """Track the torso; points [T, 68, 2] px.
-
-    Raises:
-        InputError: no training frame shows the face.
-    """
+    """Track the torso; points [T, 68, 2] px."""
     scale = small_scale(size)
-    usable = valid & is_train(len(points))
-    if not usable.any():
-        raise InputError(f"{layout.root}: only test frames, the last of the video, show the face; give a clearer video")
+    usable = is_learnt(valid)
     reference = reference_frame(points, usable)
     grey, person = small_frames(layout, np.array([reference]))
     landmarks = points[reference] / scale
@@ -79,11 +89,13 @@ def body(layout: Layout, points: np.ndarray, valid: np.ndarray, size: tuple[int,
     )
 
 
-def label_frames(layout: Layout, points: np.ndarray, size: tuple[int, int], advance: Advance) -> None:
+def label_frames(
+    layout: Layout, points: np.ndarray, valid: np.ndarray, size: tuple[int, int], advance: Advance
+) -> None:
     """Find the collar and write `masks/`; points [T, 68, 2] px."""
     motion = load_arrays(layout.work / "body.npz")["affine"]
     scale = small_scale(size)
-    chosen = spread(split_at(len(points)), COLLAR_FRAMES)
+    chosen = spread(np.flatnonzero(is_learnt(valid)), COLLAR_FRAMES)
     small = small_size(*size)
     _, persons = small_frames(layout, chosen)
     pictures, mattes, moved = [], [], []
@@ -107,25 +119,35 @@ def label_frames(layout: Layout, points: np.ndarray, size: tuple[int, int], adva
     each_frame(range(len(points)), work, advance)
 
 
-def clean_background(layout: Layout, count: int) -> float:
+def clean_background(layout: Layout, valid: np.ndarray, advance: Advance) -> float:
     """Write `background.png`; returns the part of it that no training frame showed."""
-    candidates = spread(split_at(count), CANDIDATES)
+    candidates = spread(np.flatnonzero(is_learnt(valid)), CANDIDATES)
     _, person = small_frames(layout, candidates)
-    size = read_png(layout.image(0)).shape
-    chosen = candidates[background.choose_frames(person, median_frames((size[1], size[0])))]
-    picture, seen = background.clean_background(
-        chosen, lambda frame: (read_png(layout.image(frame)), read_png(layout.matte(frame)))
-    )
+    height, width = read_png(layout.image(0)).shape[:2]
+    chosen = candidates[background.choose_frames(person, background_frames(valid, (width, height)))]
+
+    def read(frame: int) -> tuple[np.ndarray, np.ndarray]:
+        advance()
+        return read_png(layout.image(frame)), read_png(layout.matte(frame))
+
+    picture, seen = background.clean_background(chosen, read)
     write_png(layout.background, picture)
     return float(1 - seen.mean())
 
 
-def torso_layers(layout: Layout, points: np.ndarray, size: tuple[int, int], advance: Advance) -> None:
+def background_frames(valid: np.ndarray, size: tuple[int, int]) -> int:
+    """How many frames the background is made from."""
+    return min(median_frames(size), CANDIDATES, int(is_learnt(valid).sum()))
+
+
+def torso_layers(
+    layout: Layout, points: np.ndarray, valid: np.ndarray, size: tuple[int, int], advance: Advance
+) -> None:
     """Build the canonical torso and write `torso/`; points [T, 68, 2] px."""
     saved = load_arrays(layout.work / "body.npz")
     motion, reference = saved["affine"], int(saved["reference"])
     collar = masks.Collar(load_arrays(layout.work / "collar.npz")["line"])
-    chosen = spread(split_at(len(points)), median_frames(size))
+    chosen = spread(np.flatnonzero(is_learnt(valid)), median_frames(size))
     canonical = torso.canonical_torso(
         np.stack([read_png(layout.image(frame)) for frame in chosen]),
         np.stack([read_png(layout.mask(frame)) for frame in chosen]),
@@ -147,8 +169,8 @@ def torso_layers(layout: Layout, points: np.ndarray, size: tuple[int, int], adva
 
 def head_box(layout: Layout, tracked: Track) -> list[list[float]]:
     """The head box out of masks and poses."""
-    usable = np.flatnonzero(tracked.valid & is_train(len(tracked.valid)))
-    chosen = usable[spread(len(usable), BOX_FRAMES)]
+    usable = np.flatnonzero(is_learnt(tracked.valid))
+    chosen = spread(usable, BOX_FRAMES)
     centre = (tracked.cx, tracked.cy)
     outline = [
         boxes.outline_rays(read_png(layout.mask(f)), masks.HEAD, tracked.c2w[f], tracked.fl, centre) for f in chosen
@@ -166,14 +188,14 @@ def head_masks(layout: Layout, count: int) -> Iterator[np.ndarray]:
     return read_ahead(range(count), lambda frame: read_png(layout.mask(frame)) == masks.HEAD)
 
 
-def is_train(count: int) -> np.ndarray:
-    """Which of so many frames are learnt from: bool [count]."""
-    return np.arange(count) < split_at(count)
+def is_learnt(valid: np.ndarray) -> np.ndarray:
+    """Which frames are learnt from, of those that are valid, bool [T]: bool [T]."""
+    return valid & (np.arange(len(valid)) < split_at(valid))
 
 
-def spread(count: int, most: int) -> np.ndarray:
-    """At most so many of the first `count` frames, evenly spread, ascending."""
-    return np.unique(np.linspace(0, count - 1, most).round().astype(int))
+def spread(frames: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the frames int [N], evenly spread, ascending."""
+    return frames[np.unique(np.linspace(0, len(frames) - 1, most).round().astype(int))]
 
 
 def median_frames(size: tuple[int, int]) -> int:

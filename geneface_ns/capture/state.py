@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,8 +15,12 @@ from audio_motion.files import written_whole
 from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture_format.layout import Layout
 
-VERSION = 2
+VERSION = 3
 """Raised when a stage's result changes, so that a half-done directory of an older version is not gone on with."""
+
+
+REMOVED = "removed"
+"""Key of what is being removed."""
 
 
 @dataclass
@@ -62,6 +68,9 @@ def open_state(config: CaptureOptions, layout: Layout) -> State:
     """
     key = source_key(config)
     known = _read(layout.state)
+    if known is not None and (known["key"] == REMOVED or (known["key"] == key and _lost(layout, known["stages"]))):
+        clear(layout)
+        known = None
     if known is None and not _holds_anything(layout):
         return State(layout, key)
     if known is not None and known["key"] == key:
@@ -78,18 +87,37 @@ def open_state(config: CaptureOptions, layout: Layout) -> State:
     return State(layout, key)
 
 
+@contextmanager
+def nothing_left_of_refused(layout: Layout) -> Iterator[None]:
+    """Remove what processing wrote where an InputError raised inside refuses the video."""
+    try:
+        yield
+    except InputError:
+        clear(layout)
+        raise
+
+
 def _holds_anything(layout: Layout) -> bool:
     """Whether the directory holds more than what a run leaves that was killed before it had said whose it is."""
     return layout.root.exists() and any(path != layout.work for path in layout.root.iterdir())
 
 
 def clear(layout: Layout) -> None:
-    """Remove what processing wrote, and nothing else."""
-    for path in layout.owned:  # transforms.json first: what is half removed is no capture
+    """Remove what processing wrote, and nothing else. Killed on the way, the next run goes on with it."""
+    layout.transforms.unlink(missing_ok=True)  # what is half removed is no capture
+    State(layout, REMOVED).save()
+    inside = [path for path in layout.work.iterdir() if path != layout.state]
+    for path in (*(path for path in layout.owned if path != layout.work), *inside, layout.state):
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+    layout.work.rmdir()
+
+
+def _lost(layout: Layout, stages: dict) -> bool:
+    """Whether a finished capture has lost its transforms.json: the work files that it was made from are gone."""
+    return "finish" in stages and not layout.transforms.exists() and not layout.pending.exists()
 
 
 def _read(path: Path) -> dict | None:

@@ -12,12 +12,13 @@ from geneface_ns.capture.boxes import face_box, lips_box
 from geneface_ns.capture_format.capture import SCHEMA_VERSION
 
 TEST_SHARE = 1 / 11
-"""The last part of the frames, kept from training."""
+"""The last part of the frames that show the face, kept from training."""
 
 
-def split_at(frames: int) -> int:
-    """The first frame of the test split."""
-    return frames - max(1, round(frames * TEST_SHARE))
+def split_at(valid: np.ndarray) -> int:
+    """The first frame of the test split, so that the share of the valid frames, bool [T], lies in it."""
+    usable = np.flatnonzero(valid)
+    return int(usable[-max(1, round(len(usable) * TEST_SHARE))]) if len(usable) else len(valid) - 1
 
 
 def build(
@@ -45,7 +46,7 @@ def build(
         reference: frame whose torso is the canonical one.
     """
     count = len(c2w)
-    test = split_at(count)
+    test = split_at(valid)
     frames = []
     for i in range(count):
         frames.append(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from audio_motion.errors import InputError
+from audio_motion.errors import InputError, one_line
+from audio_motion.json_file import read_json
 from audio_motion.sequence import LandmarkSequence
 from geneface_ns.capture_format.layout import Layout
 from geneface_ns.capture_format.poses import is_rigid
@@ -87,14 +88,13 @@ def load_capture(folder: Path) -> Capture:
     path = Layout(folder).transforms
     if not path.is_file():
         raise InputError(f"{folder}: not a capture directory (no transforms.json); make one with `geneface process`")
+    data = read_json(path, dict[str, Any], "run `geneface process` again")
+    if (version := data.get("schema_version")) != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: capture schema version {version}, this program reads {SCHEMA_VERSION}; "
+            "run `geneface process` again"
+        )
     try:
-        data = json.loads(path.read_text())
-        version = data.get("schema_version")
-        if version != SCHEMA_VERSION:
-            raise InputError(
-                f"{path}: capture schema version {version}, this program reads {SCHEMA_VERSION}; "
-                "run `geneface process` again"
-            )
         frames = data["frames"]
         if not frames:
             raise InputError(f"{path}: no frames; run `geneface process` again")
@@ -117,10 +117,9 @@ def load_capture(folder: Path) -> Capture:
             is_train=np.array([frame["split"] == "train" for frame in frames]),
             valid=np.array([bool(frame["valid"]) for frame in frames]),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        reason = " ".join(str(error).split())
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
-            f"{path}: malformed capture ({type(error).__name__}: {reason}); run `geneface process` again"
+            f"{path}: malformed capture ({type(error).__name__}: {one_line(error)}); run `geneface process` again"
         ) from error
     _check(capture, path)
     return capture

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from importlib import import_module
-from types import FrameType
 from typing import NamedTuple
 
-from audio_motion.errors import exits_on_input_error
+from audio_motion.ending import ends_in_one_line
+from audio_motion.errors import InputError
 
 
 class Command(NamedTuple):
@@ -46,32 +44,26 @@ def overview() -> str:
     )
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def main() -> None:
-    """Run the command line in `sys.argv`; exit code 2 for a user's mistake, 130 when interrupted."""
-    arguments = sys.argv[1:]
+    """Run the command line in `sys.argv`; exit codes as `ends_in_one_line` says."""
+    with ends_in_one_line():
+        _run(sys.argv[1:])
+
+
+def _run(arguments: list[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(overview())
         raise SystemExit(0 if arguments else 2)
     name = arguments[0]
     if name not in COMMANDS:
-        print(f"error: no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
-        raise SystemExit(2)
-    # A polite kill cleans up like Ctrl-C: half-written files are removed.
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        import tyro
+        raise InputError(f"no command {name!r}; there are {', '.join(COMMANDS)}")
+    from importlib import import_module
 
-        command = COMMANDS[name]
-        with exits_on_input_error():
-            config = getattr(import_module(f"geneface_ns.commands.{command.module}"), command.config)
-            tyro.cli(config, prog=f"geneface {name}", args=arguments[1:]).main()
-    except KeyboardInterrupt:
-        print("interrupted; nothing half-written is left, run it again to go on", file=sys.stderr)
-        raise SystemExit(130) from None
+    import tyro
+
+    command = COMMANDS[name]
+    config = getattr(import_module(f"geneface_ns.commands.{command.module}"), command.config)
+    tyro.cli(config, prog=f"geneface {name}", args=arguments[1:]).main()
 
 
 if __name__ == "__main__":

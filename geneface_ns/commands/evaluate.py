@@ -22,8 +22,11 @@ class EvaluateConfig:
     """Folder for evaluation.json and side_by_side.mp4. Default: evaluation/ beside the config."""
     generator: str = "prior"
     """What turns speech into motion. prior: the generator that comes with the package, with a post-net fitted to the
-    capture; person: a generator fitted to the capture alone; or a checkpoint (.safetensors) of your own. What must be
-    fitted is fitted once and kept in the capture's directory."""
+    capture; person: a generator fitted to the capture alone; or a checkpoint (.safetensors) of your own, with a
+    post-net fitted to the capture if it is of many speakers. What must be fitted is fitted once and kept in the
+    capture's directory."""
+    features: str | None = None
+    """Where the speech features of a checkpoint of your own are now, as in training (default: where they were then)."""
     seed: int = 0
     """Of the generator."""
     temperature: float = 0.1
@@ -62,7 +65,7 @@ class EvaluateConfig:
         test = np.flatnonzero(~capture.is_train)
         if not capture.valid[test].any():
             raise InputError(f"{capture.folder}: has no test frames with a face; run `geneface process` again")
-        voice = voice_of(capture, self.generator)
+        voice = voice_of(capture, self.generator, self.features)
         start = float(test[0] / capture.fps)
         speech = motion_of_speech(
             capture.folder / "audio.wav", voice, capture, self.seed, self.temperature, start=start

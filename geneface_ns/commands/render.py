@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from audio_motion.errors import InputError
 from audio_motion.sequence import LandmarkSequence, Sound
 from geneface_ns.commands.memory import explains_out_of_memory
+
+if TYPE_CHECKING:
+    from audio_motion.media import Tracks
 
 LARGEST_DIFFERENCE = 0.2
 """Seconds by which sound and motion given together may differ in length."""
@@ -29,8 +32,11 @@ class RenderConfig:
     """A landmark sequence (.npz) to perform instead of what the speech would give."""
     generator: str = "prior"
     """What turns speech into motion. prior: the generator that comes with the package, with a post-net fitted to the
-    capture; person: a generator fitted to the capture alone; or a checkpoint (.safetensors) of your own. What must be
-    fitted is fitted once and kept in the capture's directory."""
+    capture; person: a generator fitted to the capture alone; or a checkpoint (.safetensors) of your own, with a
+    post-net fitted to the capture if it is of many speakers. What must be fitted is fitted once and kept in the
+    capture's directory."""
+    features: str | None = None
+    """Where the speech features of a checkpoint of your own are now, as in training (default: where they were then)."""
     camera_path: Path | None = None
     """Head poses from elsewhere: a camera path of the viewer (.json), or another capture's transforms.json."""
     seed: int = 0
@@ -43,6 +49,10 @@ class RenderConfig:
     """What renders; auto is CUDA where there is one."""
     crf: int = 18
     """Quality of the picture, 0 (lossless) to 51."""
+    sound_track: int | None = None
+    """Which sound track of --audio is the speech, from 1; left out: the one that players play."""
+    picture_track: int | None = None
+    """Of an --audio with several picture tracks the one whose first picture is time 0, from 1."""
 
     def main(self) -> None:
         """Render and write the video.
@@ -50,8 +60,8 @@ class RenderConfig:
         Raises:
             InputError: anything given cannot be used; found out before the model is loaded where possible.
         """
-        from audio_motion.audio import audio_info
         from audio_motion.files import spare_inputs
+        from audio_motion.media import audio_info, show_notes, sound_seconds
         from geneface_ns.nerf.checkpoint import find_run
         from geneface_ns.output.video import codecs_for
 
@@ -66,12 +76,21 @@ class RenderConfig:
             sound = sound_beside(self.motion, sequence)
         given = (self.audio, self.motion, sound, self.camera_path, self.load_config, Path(self.generator))
         spare_inputs(self.output, given)
-        duration = audio_info(sound).duration if sound else None
+        duration = None
+        if sound is not None:
+            show_notes(sound, audio_info(sound, self._tracks).notes)
+            duration = sound_seconds(sound, self._tracks)
         if sequence is not None and duration is not None and abs(sequence.duration - duration) > LARGEST_DIFFERENCE:
             raise InputError(
                 f"{self.motion} is {sequence.duration:.2f} s long, {sound} {duration:.2f} s; give its own sound"
             )
         self._render(sequence, sound, duration)
+
+    @property
+    def _tracks(self) -> Tracks:
+        from audio_motion.media import Tracks
+
+        return Tracks(self.picture_track, self.sound_track)
 
     @explains_out_of_memory()
     def _render(self, sequence: LandmarkSequence | None, sound: Path | None, duration: float | None) -> None:
@@ -97,11 +116,13 @@ class RenderConfig:
         else:
             assert sound is not None
             assert duration is not None
-            voice = voice_of(capture, self.generator)
-            motion = motion_of_speech(sound, voice, capture, self.seed, self.temperature)
+            voice = voice_of(capture, self.generator, self.features)
+            motion = motion_of_speech(sound, voice, capture, self.seed, self.temperature, tracks=self._tracks)
             total = math.ceil(round(duration * capture.fps, 6))
         frames = drive(renderer, trajectory, motion, capture.fps, renderer.camera.size)
-        with VideoWriter(self.output, renderer.camera.size, capture.fps, sound, self.crf) as writer:
+        with VideoWriter(
+            self.output, renderer.camera.size, capture.fps, sound, self.crf, tracks=self._tracks
+        ) as writer:
             for frame in shown(frames, total, "render"):
                 writer.write(frame)
         print(f"{self.output}: {writer.frames} frames, {writer.frames / capture.fps:.2f} s")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audio_motion.audio import SAMPLE_RATE, stream_audio
+from audio_motion.media import AS_PLAYED, SAMPLE_RATE, Tracks, stream_audio
 from audio_motion.predict import Generator
 from geneface_ns.capture_format.capture import Capture
 from geneface_ns.motion.eyes import generated_range, onto_range, with_eyes
@@ -15,17 +15,23 @@ from geneface_ns.motion.sequence import MotionFrame, own_eyes
 from geneface_ns.motion.voice import Voice
 
 
-def sound_from(path: Path, start: float) -> Iterator[np.ndarray]:
+def sound_from(path: Path, start: float, tracks: Tracks = AS_PLAYED) -> Iterator[np.ndarray]:
     """The sound of a file from second `start` on, in float32 chunks of mono 16 kHz."""
     skip = round(start * SAMPLE_RATE)
-    for chunk in stream_audio(path):
+    for chunk in stream_audio(path, tracks=tracks):
         if skip < len(chunk):
             yield chunk[skip:]
         skip = max(0, skip - len(chunk))
 
 
 def motion_of_speech(
-    sound: Path, voice: Voice, capture: Capture, seed: int, temperature: float, start: float = 0.0
+    sound: Path,
+    voice: Voice,
+    capture: Capture,
+    seed: int,
+    temperature: float,
+    start: float = 0.0,
+    tracks: Tracks = AS_PLAYED,
 ) -> Iterator[MotionFrame]:
     """What a generator makes of the speech in a file, at the capture's fps and on the captured person's face.
 
@@ -35,15 +41,16 @@ def motion_of_speech(
         capture: who is shown.
         seed, temperature: see `Generator.stream`.
         start: second of the sound that the first frame belongs to.
+        tracks: of the file, where it has several.
 
     Raises:
         InputError: the sound or the checkpoint cannot be used.
     """
-    speaker = Generator.load(voice.generator, postnet=voice.postnet)
+    speaker = Generator.load(voice.generator, features=voice.features, postnet=voice.postnet)
     face = speaker.face
     # The same mean that offsets and other people's motion are laid on.
     shift = (capture.mean_landmarks - face.mean).astype(np.float32)
-    chunks = stream_audio(sound) if start == 0 else sound_from(sound, start)
+    chunks = sound_from(sound, start, tracks)
     theirs, own = generated_range(face.eyes), own_eyes(capture)
     for part in speaker.stream(chunks, capture.fps, seed, temperature):
         eyes = onto_range(part.eye_openness, theirs, own)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from audio_motion.errors import InputError
+from audio_motion.errors import InputError, one_line
+from audio_motion.json_file import read_json
 from geneface_ns.capture_format.capture import Capture, load_capture
 from geneface_ns.capture_format.poses import is_rigid
 
@@ -19,8 +20,9 @@ SMOOTHING = 1.5
 """Frames; deviation of the Gaussian along time. 1 to 2 take the tracker's jitter away at no cost, 4 would show."""
 WINDOW = 16
 """Frames of head motion before and after that the body is predicted from."""
-LONGEST_PATH = 3600.0
+SHORTEST_PATH, LONGEST_PATH = 1e-3, 3600.0
 """Seconds of a camera path; it is replayed to and fro where speech lasts longer."""
+_GIVE = "save a camera path in the viewer's Render tab or give another capture's transforms.json"
 
 BodyPredictor = Callable[[np.ndarray], np.ndarray]
 """Camera to head [T, 4, 4] -> body motion [T, 2, 3]."""
@@ -194,11 +196,8 @@ def trajectory_from_file(path: Path, capture: Capture) -> Trajectory:
 
 
 def _read(path: Path) -> dict:
-    try:
-        data = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise _not_a_path(path, f"{type(error).__name__}: {error}") from error
-    if not isinstance(data, dict) or not data.keys() & {"camera_path", "frames"}:
+    data = read_json(path, dict[str, Any], _GIVE)
+    if not data.keys() & {"camera_path", "frames"}:
         raise _not_a_path(path, "no cameras in it")
     return data
 
@@ -209,10 +208,10 @@ def _camera_path(path: Path, data: dict, fps: float) -> np.ndarray:
         c2w = np.array([camera["camera_to_world"] for camera in data["camera_path"]], np.float64).reshape(-1, 4, 4)
         seconds = float(data["seconds"])
     except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise _not_a_path(path, f"{type(error).__name__}: {error}") from error
+        raise _not_a_path(path, f"{type(error).__name__}: {one_line(error)}") from error
     if len(c2w) == 0:
         raise _not_a_path(path, "it holds no camera")
-    if not 0 < seconds <= LONGEST_PATH:
+    if not SHORTEST_PATH <= seconds <= LONGEST_PATH:
         raise InputError(
             f'{path}: lasts {seconds:g} s; give a path whose "seconds" are above 0 and at most {LONGEST_PATH:g}'
         )
@@ -228,7 +227,4 @@ def _camera_path(path: Path, data: dict, fps: float) -> np.ndarray:
 
 
 def _not_a_path(path: Path, reason: str) -> InputError:
-    return InputError(
-        f"{path}: not a camera path ({reason}); save one in the viewer's Render tab or give another capture's "
-        "transforms.json"
-    )
+    return InputError(f"{path}: not a camera path ({reason}); {_GIVE}")

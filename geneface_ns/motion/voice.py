@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audio_motion.errors import InputError
-from audio_motion.models.own import OWN_GENERATOR
+from audio_motion.models.pretrained import PRETRAINED_GENERATOR
 from audio_motion.training.loop import Progress
 from geneface_ns.capture_format.capture import Capture
 
@@ -22,23 +22,34 @@ class Voice:
     """Checkpoint of `audio-motion train generator`."""
     postnet: Path | None = None
     """Checkpoint of `audio-motion train postnet`, for that generator."""
+    features: str | None = None
+    """Where the generator's speech features are now; None: where they were in its training."""
 
 
-def voice_of(capture: Capture, name: str) -> Voice:
+def voice_of(capture: Capture, name: str, features: str | None = None) -> Voice:
     """The voice of that name; what must be fitted to the capture for it is fitted now and kept in its directory.
 
     Args:
-        name: "prior": the generator that comes with the package, with a post-net fitted to the capture; "person": a
-            generator fitted to the capture alone; or a checkpoint's path.
+        name: "prior": the generator that comes with the package; or the path of a checkpoint of your own; each of many
+            speakers gets a post-net fitted to the capture. "person": a generator fitted to the capture alone. A
+            checkpoint of one speaker speaks as that one does.
+        features: where the speech features of a checkpoint of your own are now.
 
     Raises:
-        InputError: the capture is too short or silent to fit anything, or its directory cannot be written to.
+        InputError: the checkpoint cannot be used, the capture is too short or silent to fit anything, or its directory
+            cannot be written to.
     """
+    if features and name in ("prior", "person"):
+        raise InputError(f"--features {features}: the generator {name!r} hears through the built-in ones; leave it out")
     if name == "person":
         return Voice(own_generator(capture))
     if name == "prior":
-        return Voice(OWN_GENERATOR, own_postnet(capture, OWN_GENERATOR))
-    return Voice(Path(name))
+        return Voice(PRETRAINED_GENERATOR, own_postnet(capture, PRETRAINED_GENERATOR))
+    from audio_motion.models.checkpoint import load_generator
+
+    generator = Path(name)
+    alone = load_generator(generator, features=features).training.get("speakers") == 1
+    return Voice(generator, None if alone else own_postnet(capture, generator, features), features)
 
 
 def own_generator(capture: Capture) -> Path:
@@ -53,24 +64,27 @@ def own_generator(capture: Capture) -> Path:
     return _kept(capture, GENERATOR_FILE, "generator", train)
 
 
-def own_postnet(capture: Capture, generator: Path) -> Path:
-    """The post-net kept in the capture directory, fitted as `own_generator` is, and again if it belongs to another
-    generator."""
-    from audio_motion.models.checkpoint import load_generator, load_postnet
+def own_postnet(capture: Capture, generator: Path, features: str | None = None) -> Path:
+    """The post-net for a generator that is kept in the capture directory, fitted as `own_generator` is; each generator
+    has its own."""
+    from audio_motion.models.checkpoint import expert_for, load_generator, load_postnet
+
+    sha256 = load_generator(generator, features=features).sha256
 
     def train(path: Path, progress: Progress) -> None:
-        from audio_motion.models.own import OWN_EXPERT
         from audio_motion.training.postnet import train_postnet
 
-        train_postnet([capture.folder], [], generator, OWN_EXPERT, path, progress=progress)
+        expert = expert_for(generator, features)
+        train_postnet([capture.folder], [], generator, expert, path, progress=progress, features=features)
 
     def fits(path: Path) -> bool:
         try:
-            return load_postnet(path).generator_sha256 == load_generator(generator).sha256
+            return load_postnet(path, features=features).generator_sha256 == sha256
         except InputError:
             return False  # of an older release, say: it is fitted again
 
-    return _kept(capture, POSTNET_FILE, "post-net", train, fits)
+    name = POSTNET_FILE if generator == PRETRAINED_GENERATOR else f"postnet-{sha256[:12]}.safetensors"
+    return _kept(capture, name, "post-net", train, fits)
 
 
 def _kept(

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from audio_motion.audio import AudioInfo, audio_info, stream_channels
 from audio_motion.errors import InputError
 from audio_motion.files import written_whole
+from audio_motion.media import AS_PLAYED, AudioInfo, Tracks, audio_info, stream_channels
 
 
 class Codecs(NamedTuple):
@@ -86,6 +86,7 @@ class VideoWriter:
         sound: Path | None = None,
         crf: int = 18,
         sound_start: float = 0.0,
+        tracks: Tracks = AS_PLAYED,
     ) -> None:
         """Check the arguments; the file is opened on entering the block.
 
@@ -97,6 +98,7 @@ class VideoWriter:
                 other channels mixed to stereo.
             crf: quality of the picture, 0 (lossless) to 51; 18 looks like the original.
             sound_start: second of the sound that belongs to the first frame.
+            tracks: of the file with the sound, where it has several.
 
         Raises:
             InputError: unknown suffix, fps not positive, or (on entering) unwritable path or unusable sound.
@@ -112,12 +114,13 @@ class VideoWriter:
         """Frames written so far."""
         self._sound = sound
         self._sound_start = sound_start
+        self._tracks = tracks
         self._crf = crf
         self._stack = ExitStack()
 
     def __enter__(self) -> VideoWriter:
         with ExitStack() as stack:
-            heard = audio_info(self._sound) if self._sound is not None else None
+            heard = audio_info(self._sound, self._tracks) if self._sound is not None else None
             temporary = stack.enter_context(written_whole(self.path))
             flags = {"movflags": "+faststart"} if self.path.suffix.lower() in (".mp4", ".mov") else {}
             self._container = stack.enter_context(av.open(str(temporary), "w", options=flags))
@@ -158,7 +161,7 @@ class VideoWriter:
         self._layout = _LAYOUTS.get(heard.channels, "stereo")
         self._audio = self._container.add_stream(self._codecs.audio, rate=self._sound_rate, layout=self._layout)
         self._audio.codec_context.time_base = Fraction(1, self._sound_rate)
-        self._sound_blocks = stream_channels(sound, self._sound_rate, self._layout)
+        self._sound_blocks = stream_channels(sound, self._sound_rate, self._layout, self._tracks)
         self._pending = next(self._sound_blocks)  # there is some, or this says that there is none
         self._sound_written = 0
         self._take_sound(round(self._sound_start * self._sound_rate))

@@ -15,7 +15,8 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from audio_motion.errors import InputError, exits_on_input_error
+from audio_motion.ending import ends_in_one_line
+from audio_motion.errors import InputError
 from geneface_ns.capture import transforms
 from geneface_ns.capture_format.layout import Layout
 from geneface_ns.capture_format.pictures import write_png
@@ -99,5 +100,5 @@ class ExactCapture:
 
 
 if __name__ == "__main__":
-    with exits_on_input_error():
+    with ends_in_one_line():
         tyro.cli(ExactCapture).main()

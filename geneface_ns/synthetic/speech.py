@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from audio_motion.audio import load_audio
 from audio_motion.errors import InputError
+from audio_motion.media import load_audio
 
 FOLDER = Path(__file__).parent / "speech"
 RATE = 16000

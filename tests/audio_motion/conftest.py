@@ -7,15 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audio_motion.data.recording import align, hold_out_tail
 from audio_motion.features.acoustic import MEL
 from audio_motion.models.checkpoint import TrainedGenerator, load_generator, save_generator
 from audio_motion.sequence import LandmarkSequence
 from audio_motion.training.generator import GeneratorTraining, fit_generator
 from audio_motion.training.loop import LoopConfig
-from audio_motion.training.recordings import align, hold_out_tail
 from tests.audio_motion.synthetic_speech import talk
 
-QUICK = GeneratorTraining(loop=LoopConfig(steps=120, batch=16, rate=4e-3, warm_up=10, validate_every=40), crop=48)
+QUICK = GeneratorTraining(
+    loop=LoopConfig(steps=120, batch_size=16, learning_rate=4e-3, warm_up=10, validate_every=40), crop=48
+)
 
 
 def fit(motion: LandmarkSequence, sound: np.ndarray, config: GeneratorTraining) -> TrainedGenerator:

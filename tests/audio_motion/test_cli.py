@@ -6,9 +6,9 @@ import pytest
 
 from audio_motion.cli import main
 from audio_motion.sequence import LandmarkSequence
+from tests.audio_motion.data.captures import write_capture
+from tests.audio_motion.features.tiny_encoders import write_whisper
 from tests.audio_motion.synthetic_speech import talk, write_wav
-from tests.audio_motion.test_generator_training import write_capture
-from tests.audio_motion.tiny_encoders import write_whisper
 
 
 def audio_motion(*arguments: object) -> subprocess.CompletedProcess[str]:

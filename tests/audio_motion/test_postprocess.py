@@ -84,6 +84,14 @@ def test_speaking_follows_loudness_with_a_little_lead() -> None:
     assert speaking[90:].max() == 0.0
 
 
+def test_a_click_is_as_long_before_as_after() -> None:
+    """Motion frame 20 stands for 0.8 s, between the features 39 and 40."""
+    loud = np.full(80, -90.0)
+    loud[39:41] = -20.0
+    speaking = speaking_from_loudness(loud, quiet=-60.0)
+    np.testing.assert_allclose(speaking[10:20], speaking[30:20:-1], atol=1e-12)
+
+
 def test_how_much_is_speech_by_hand() -> None:
     for above, share in ((-3.0, 0.0), (2.5, 0.25**2 * 2.5), (5.0, 0.5), (10.0, 1.0), (30.0, 1.0)):
         np.testing.assert_allclose(speaking_from_loudness(np.full(40, -60.0 + above), -60.0), share, atol=1e-12)

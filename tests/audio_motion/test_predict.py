@@ -1,3 +1,4 @@
+import wave
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -74,7 +75,7 @@ def test_a_post_net_that_changes_nothing_gives_the_generators_motion_in_the_pers
 ) -> None:
     sound, _ = talk(6.0)
     refiner.model.forget()
-    face = replace(refiner.face, spread=2 * trained.face.spread)
+    face = replace(refiner.face, scale=2 * trained.face.scale)
     refined = joined(Generator(trained, PLAIN, refiner=replace(refiner, face=face)).stream([sound])) - face.mean
     alone = joined(
         Generator(trained, PostProcess(clamp=False, smoothing=0.0, silence=False, blink=False)).stream([sound])
@@ -112,7 +113,8 @@ def test_every_step_can_be_switched_off_and_does_something(trained: TrainedGener
     trained = replace(trained, face=face, amplitude=1.5)
     nothing = joined(Generator(trained, PLAIN).stream([sound]))
     features = trained.features.extract(np.append(sound, np.zeros(1280, np.float32)))  # up to a whole latent
-    raw = trained.offsets(features, torch.zeros(trained.model.config.latent, len(features) // 8))
+    noise = torch.zeros(trained.model.config.latent, len(features) // 8)
+    raw = trained.motion_of_whole(features, noise).numpy() * face.scale
     likeliest = joined(Generator(trained, PLAIN).stream([sound], temperature=0.0))
     np.testing.assert_allclose(likeliest[:140, :27], (face.mean + raw)[:140, :27], atol=1e-5)
     steps = (
@@ -126,6 +128,27 @@ def test_every_step_can_be_switched_off_and_does_something(trained: TrainedGener
     for step in steps:
         changed = joined(Generator(trained, replace(PLAIN, **step)).stream([sound]))  # type: ignore[arg-type]
         assert np.abs(changed - nothing).max() > 1e-4, step
+
+
+def test_before_and_after_a_sound_there_is_silence(trained: TrainedGenerator) -> None:
+    """Speech that begins with the file and ends with it moves the mouth as speech between silences does, but for the
+    windows of single features that reach across the ends."""
+    sound, _ = talk(6.4, seed=5)  # loud at once: whole latents of 0.16 s
+    begin = int(np.abs(sound).argmax()) // 2560 * 2560
+    sound = sound[begin : begin + 40_960]
+    silence = np.zeros(20_480, np.float32)
+    generator = Generator(trained, PLAIN)
+    alone = joined(generator.stream([sound], temperature=0.0))
+    between = joined(generator.stream([silence, sound, silence], temperature=0.0))[32:-32]
+    off = np.abs(mouth_opening(alone) - mouth_opening(between))
+    deviation = mouth_opening(between).std()
+    assert off[:5].max() < 0.2 * deviation
+    assert off[-5:].max() < 0.2 * deviation
+    # What the convolutions hear beyond the ends if nothing is put there: speech of middle loudness.
+    features = trained.features.extract(sound)
+    raw = trained.motion(features, torch.zeros(trained.model.config.latent, len(features) // 8)).numpy()
+    zeros = np.abs(mouth_opening(trained.face.mean + raw * trained.face.scale) - mouth_opening(between))
+    assert off[:5].mean() < 0.5 * zeros[:5].mean()
 
 
 def test_memory_is_bounded(trained: TrainedGenerator) -> None:
@@ -192,6 +215,16 @@ def test_a_file_becomes_a_sequence(trained: TrainedGenerator, tmp_path: Path) ->
     assert motion.sound.file == "speech.wav"
     assert motion.producer.seed == 9
     assert motion.producer.checkpoint_sha256 == trained.sha256
+
+
+def test_the_sound_is_recorded_at_the_file_s_own_rate(trained: TrainedGenerator, tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "speech.wav"), "wb") as file:
+        file.setparams((1, 2, 48_000, 0, "NONE", ""))
+        file.writeframes(np.zeros(48_000, np.int16).tobytes())
+    motion = Generator(trained).predict(tmp_path / "speech.wav")
+    assert motion.sound is not None
+    assert motion.sound.sample_rate == 48_000
+    assert motion.producer.name == "synthetic, heard through acoustic-1"
 
 
 def test_nonsense_is_refused_before_any_work(trained: TrainedGenerator) -> None:

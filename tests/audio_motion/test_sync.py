@@ -6,26 +6,25 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audio_motion.data.recording import Recording, align, hold_out_tail
 from audio_motion.errors import InputError
 from audio_motion.features.acoustic import MEL
 from audio_motion.models.checkpoint import TrainedSyncExpert, load_generator, load_syncnet, save_syncnet
 from audio_motion.models.syncnet import SyncConfig, SyncExpert, mouth_channels, similarity_at_lags
 from audio_motion.sync import REACH, lag_of, lag_scores, sync_accuracy
 from audio_motion.training.loop import LoopConfig
-from audio_motion.training.recordings import Recording, align, hold_out_tail
 from audio_motion.training.syncnet import SyncTraining, contrastive_loss, fit_syncnet
 from tests.audio_motion.synthetic_speech import talk
 
 QUICK = SyncTraining(
     model=SyncConfig(hidden=48, embedding=16, dropout=0.1),
-    loop=LoopConfig(steps=150, batch=16, rate=4e-3, warm_up=10, validate_every=50),
+    loop=LoopConfig(steps=150, batch_size=16, learning_rate=4e-3, warm_up=10, validate_every=50),
     crop=48,
 )
 
 
 def scores_of(expert: SyncExpert, recording: Recording) -> torch.Tensor:
-    motion = (recording.offsets / recording.face.spread).flatten(1).T[None]
-    return lag_scores(expert, recording.features.T[None], motion, recording.valid[None])
+    return lag_scores(expert, recording)
 
 
 @pytest.fixture(scope="module")

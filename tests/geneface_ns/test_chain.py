@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from audio_motion.models.own import OWN_GENERATOR
+from audio_motion.models.pretrained import PRETRAINED_GENERATOR
 from audio_motion.sequence import LandmarkSequence, Sound
 from geneface_ns.synthetic import speech_names, speech_track, write_clip
 from geneface_ns.synthetic.clip import write_sound
@@ -120,7 +120,7 @@ def frames_and_sound(video: Path) -> tuple[np.ndarray, float]:
 def test_speech_becomes_a_video_as_long_as_the_sound(trained: Path, capture: Path, place: Path) -> None:
     run(
         *("geneface", "render", "--load-config", trained, "--audio", place / "speech.wav"),
-        *("--generator", OWN_GENERATOR, "--output", place / "said.mp4"),
+        *("--generator", PRETRAINED_GENERATOR, "--output", place / "said.mp4"),
         folder=Path("/"),
     )
     frames, seconds = frames_and_sound(place / "said.mp4")
@@ -156,7 +156,14 @@ def test_motion_brings_its_sound_along(trained: Path, capture: Path, place: Path
 
 def test_evaluate(trained: Path) -> None:
     run(
-        "geneface", "evaluate", "--load-config", trained / "config.yml", "--generator", OWN_GENERATOR, "--device", "cpu"
+        "geneface",
+        "evaluate",
+        "--load-config",
+        trained / "config.yml",
+        "--generator",
+        PRETRAINED_GENERATOR,
+        "--device",
+        "cpu",
     )
     report = json.loads((trained / "evaluation" / "evaluation.json").read_text())
     assert report["step"] == STEPS - 1

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from audio_motion.models.own import OWN_GENERATOR
+from audio_motion.models.pretrained import PRETRAINED_GENERATOR
 from geneface_ns.synthetic import speech_names, speech_track, write_clip
 from geneface_ns.synthetic.clip import write_sound
 from geneface_ns.synthetic.exact_capture import write_exact_capture
@@ -79,7 +79,7 @@ def names(folder: Path) -> set[str]:
 
 def test_process(commands: Killable, tmp_path: Path) -> None:
     clip = tmp_path / "talk.mp4"
-    write_clip(clip, seed=1, speech=speech_names("train")[:1], size=160, fps=10.0, seconds=2.4)
+    write_clip(clip, seed=1, speech=speech_names("train")[:1], size=160, fps=10.0, seconds=3.0)
 
     def same(whole: Path, place: Path) -> None:
         assert names(place) == names(whole)
@@ -140,7 +140,7 @@ def test_render(commands: Killable, capture: Path, tmp_path: Path) -> None:
         commands,
         lambda place: (
             *("geneface", "render", "--load-config", tmp_path / "out" / "x" / "geneface" / "run", "--audio", speech),
-            *("--generator", OWN_GENERATOR, "--output", place / "said.mp4"),
+            *("--generator", PRETRAINED_GENERATOR, "--output", place / "said.mp4"),
         ),
         tmp_path / "videos",
         same,

@@ -8,11 +8,11 @@ import pytest
 
 from audio_motion.corpus import assemble
 from audio_motion.corpus.assemble import fill_shards, write_listing
-from audio_motion.corpus.shard_file import Shard, write_shard
-from audio_motion.corpus.shards import load_corpus
 from audio_motion.corpus.store import Store, index
+from audio_motion.data.corpus import load_corpus
+from audio_motion.data.shard_file import Shard, write_shard
 from audio_motion.errors import InputError
-from tests.audio_motion.corpus.stored import stored
+from tests.audio_motion.data.stored import stored
 
 
 def save(store: Store, *names: str) -> list[str]:

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audio_motion.corpus.shards import load_corpus
 from audio_motion.corpus.store import Store
 from audio_motion.corpus.workers import each_clip
+from audio_motion.data.corpus import load_corpus
 from audio_motion.errors import InputError
 from tests.audio_motion.corpus.conftest import Talker, write_video
 

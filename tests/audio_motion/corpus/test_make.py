@@ -14,12 +14,11 @@ from audio_motion.corpus import make, workers
 from audio_motion.corpus.clip import ClipWork, Refused
 from audio_motion.corpus.config import CorpusConfig, Gate
 from audio_motion.corpus.make import make_corpus
-from audio_motion.corpus.shard_file import StoredClip
-from audio_motion.corpus.shards import load_corpus
 from audio_motion.corpus.workers import Outcome, work_on
+from audio_motion.data.corpus import load_corpus
+from audio_motion.data.shard_file import StoredClip
 from audio_motion.errors import InputError
-from tests.audio_motion.corpus.conftest import told
-from tests.audio_motion.corpus.stored import record_of, stored
+from tests.audio_motion.data.stored import record_of, stored
 
 
 @pytest.fixture
@@ -57,7 +56,7 @@ def videos(folder: Path, *names: str) -> None:
 def run(tmp_path: Path, **options: object) -> str:
     console = Console(file=io.StringIO(), width=200)
     config = CorpusConfig(tmp_path / "videos", tmp_path / "out", **options)  # type: ignore[arg-type]
-    make_corpus(config, told(0, 0), console)
+    make_corpus(config, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -150,3 +149,17 @@ def test_mistakes_are_told_before_anything_is_written(tmp_path: Path, worked: li
     run(tmp_path)
     with pytest.raises(InputError, match="min_face_width"):
         run(tmp_path, gate=Gate(min_face_width=10))
+
+
+def test_who_speaks_is_what_the_layout_says_and_doubt_is_loud(tmp_path: Path, worked: list[str]) -> None:
+    videos(tmp_path / "videos", "anna/1.mp4", "anna/2.mp4", "ben/3.mp4")
+    assert "WARNING" not in run(tmp_path)
+    assert {clip.speaker for clip in load_corpus(tmp_path / "out")} == {"anna", "ben"}
+    for name in ("anna", "ben"):
+        for path in (tmp_path / "videos" / name).iterdir():
+            path.rename(tmp_path / "videos" / f"{name} says {path.stem}th.mp4")
+    said = run(tmp_path)
+    assert "WARNING: nothing tells who speaks" in said
+    assert said.index("WARNING") < said.index("putting the clips into shards")  # before the work
+    assert "advice: nothing tells who speaks" in said
+    assert "WARNING" not in run(tmp_path, speakers="clip")

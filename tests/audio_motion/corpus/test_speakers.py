@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audio_motion.corpus.speakers import speaker_by_folder, speakers_of, split_of
+from audio_motion.corpus.speakers import doubt, speaker_by_folder, speakers_of, split_of
 from audio_motion.errors import InputError
 
 
@@ -53,3 +53,13 @@ def test_the_share_is_about_right_and_the_hash_never_changes() -> None:
     assert 420 < held < 580
     # A corpus made years ago must keep its split.
     assert [split_of(name, 0.5) for name in ("a", "b", "c", "d")] == ["train", "held-out", "held-out", "held-out"]
+
+
+def test_what_the_layout_does_not_tell_is_said() -> None:
+    flat = speakers_of(["anna.mp4", "ben.mp4"], "folder", None)
+    assert "nothing tells who speaks" in str(doubt(flat, told=False))
+    assert "--speaker-table" in str(doubt(flat, told=False))
+    assert "all clips are of one speaker" in str(doubt(speakers_of(["x/1.mp4", "x/2.mp4"], "folder", None), told=False))
+    assert doubt(flat, told=True) is None
+    assert doubt(speakers_of(["a/1.mp4", "a/2.mp4", "b/3.mp4"], "folder", None), told=False) is None
+    assert doubt({"one.mp4": "one"}, told=False) is None

@@ -8,7 +8,7 @@ import pytest
 
 from audio_motion.corpus.store import Refusal, Store, read_refusal
 from audio_motion.errors import InputError
-from tests.audio_motion.corpus.stored import stored
+from tests.audio_motion.data.stored import stored
 
 CONTENT = {"version": 1, "gate": {"min_fps": 15.0, "max_yaw": 45.0}}
 

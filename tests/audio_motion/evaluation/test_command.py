@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from audio_motion.data.recording import Recording
+from audio_motion.data.sources import load_recordings
 from audio_motion.evaluation import evaluate as evaluate_module
 from audio_motion.features.acoustic import MEL
-from audio_motion.training.recordings import Recording, load_recordings
-from tests.audio_motion.test_generator_training import write_capture
+from audio_motion.models.checkpoint import TrainedSyncExpert, save_syncnet
+from audio_motion.models.syncnet import SyncConfig, SyncExpert
+from audio_motion.sync import Lag
+from tests.audio_motion.data.captures import write_capture
+from tests.audio_motion.synthetic_speech import talk, write_wav
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -50,12 +55,12 @@ def test_two_sources_of_one_name_keep_their_own_liveliness(
 ) -> None:
     # Names default to those of files: two videos called talk.mp4 show two people as a rule.
     paths = [write_capture(tmp_path / str(seed), 8.0, seed=seed) for seed in (4, 5)]
-    own = [r.face.spread for path in paths for r in load_recordings(path, MEL)]
+    own = [r.face.scale for path in paths for r in load_recordings(path, MEL, "held-out")]
     assert own[0] != pytest.approx(own[1], rel=1e-3)
     seen: list[float] = []
 
     def measured(recording: Recording, *_: object) -> None:
-        seen.append(recording.face.spread)
+        seen.append(recording.face.scale)
         if len(seen) < 2:
             return
         raise KeyboardInterrupt
@@ -71,3 +76,33 @@ def test_nothing_to_measure_on_is_one_line(checkpoint: Path) -> None:
     assert done.returncode == 2
     assert "--on" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_names_tell_checkpoints_and_sounds_of_one_file_name_apart() -> None:
+    paths = [Path("/a/run1/generator.safetensors"), Path("/a/run2/generator.safetensors"), Path("/b/other.safetensors")]
+    assert list(evaluate_module.named(paths, stem=True)) == ["run1/generator", "run2/generator", "other"]
+    assert list(evaluate_module.named([Path("/x/de/a.wav"), Path("/x/fr/a.wav"), Path("/x/fr/a.wav")])) == [
+        "de/a.wav",
+        "fr/a.wav",
+    ]
+
+
+def test_sounds_are_judged_by_the_expert_that_is_named(
+    tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expert = tmp_path / "mine.safetensors"
+    save_syncnet(expert, TrainedSyncExpert(SyncExpert(SyncConfig(hidden=8, layers=1)).eval(), {}, MEL))
+    sound, _ = talk(3.0)
+    write_wav(tmp_path / "s.wav", sound)
+    judges: list[TrainedSyncExpert | None] = []
+
+    def noted(samples: object, motion: object, judge: TrainedSyncExpert | None) -> Lag:
+        judges.append(judge)
+        return Lag(0.0, 0.0)
+
+    monkeypatch.setattr(evaluate_module, "estimate_lag", noted)
+    for given in (expert, None):
+        evaluate_module.evaluate([checkpoint], [], [], [tmp_path / "s.wav"], "held-out", given, None, tmp_path / "out")
+    assert judges[0] is not None
+    assert judges[0].model.config.hidden == 8
+    assert judges[1] is None  # the package's own

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from audio_motion.evaluation.measures import average, closure, correlation, liveliness, measure
+from audio_motion.data.recording import Recording, align
+from audio_motion.evaluation.measures import average, closure, correlation, measure, opening_deviation
 from audio_motion.evaluation.predictors import mean_face, nearest_neighbour, ridge
 from audio_motion.features.acoustic import MEL
 from audio_motion.topology import TEMPLATE
-from audio_motion.training.recordings import Recording, align
 from tests.audio_motion.synthetic_speech import talk
 
 
@@ -75,17 +75,28 @@ def test_closure_by_hand() -> None:
 def test_liveliness_by_hand() -> None:
     landmarks = np.repeat(TEMPLATE[None], 2, axis=0)
     landmarks[1, [65, 66, 67], 1] -= 0.04
-    assert liveliness(landmarks) == pytest.approx(0.02, abs=1e-3)
+    assert opening_deviation(landmarks) == pytest.approx(0.02, abs=1e-3)
 
 
 @pytest.mark.parametrize("learn", [ridge, nearest_neighbour])
 def test_baselines_hear_the_loudness(recording: Recording, learn) -> None:  # type: ignore[no-untyped-def]
     others = [align(motion, sound, MEL) for sound, motion in (talk(20.0, seed=5), talk(20.0, seed=6))]
-    found = measure(recording, learn(others, others[0].face.spread)(recording))
+    found = measure(recording, learn(others, others[0].face.scale)(recording))
     assert found.opening_correlation > 0.8
     assert 0.6 < found.opening_amplitude < 1.3
 
 
 def test_the_nearest_neighbour_of_itself_is_itself(recording: Recording) -> None:
-    made = nearest_neighbour([recording], recording.face.spread)(recording)
+    made = nearest_neighbour([recording], recording.face.scale)(recording)
     assert torch.allclose(torch.from_numpy(made), recording.offsets, atol=1e-5)
+
+
+def test_the_baselines_hear_when_the_generator_hears(recording: Recording) -> None:
+    """Motion frame k stands for k / 25 s, between the features 2k - 1 and 2k."""
+    heard = torch.cat([recording.silence[None], recording.features])[: len(recording.features)]
+    energy = heard[:, -1].unflatten(0, (-1, 2)).mean(dim=1)
+    offsets = torch.zeros_like(recording.offsets)
+    offsets[:, 66, 1] = energy - energy.mean()
+    follows = replace(recording, offsets=offsets)
+    made = ridge([follows], recording.face.scale, strength=1e-3)(follows)[:, 66, 1]
+    assert np.abs(made - offsets[:, 66, 1].numpy()).max() < 0.01 * offsets[:, 66, 1].abs().max()

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audio_motion.media import read_frames
 from audio_motion.topology import mouth_opening
 from audio_motion.tracking import collect_meshes, fit_track, make_detector, reprojection_error
-from audio_motion.video import read_frames
 
 DATA = os.environ.get("GENEFACE_DATA")
 

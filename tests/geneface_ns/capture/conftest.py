@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from audio_motion.video import read_frames
+from audio_motion.media import read_frames
 from geneface_ns.capture import process as process_module
 from geneface_ns.capture import stages
 from geneface_ns.capture.options import CaptureOptions
@@ -51,7 +51,7 @@ class Capture:
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     # A space and letters beyond ASCII: every test of this clip is a test of such paths.
     path = tmp_path_factory.mktemp("video") / "ein Gespräch.mp4"
-    truth = write_clip(path, seed=1, speech=speech_names("train")[:1], size=SIZE, fps=FPS, seconds=2.4)
+    truth = write_clip(path, seed=1, speech=speech_names("train")[:1], size=SIZE, fps=FPS, seconds=3.0)
     return Clip(path, np.stack([rgb for _, rgb in read_frames(path)]), truth)
 
 
@@ -70,13 +70,13 @@ def capture(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Capture:
     places = {
         "write_wav": process_module,
         "extract": process_module,
-        "fit_track": stages,
+        "fit_track_of": stages,
         "track_body": stages,
         "collar_curve": stages,
         "_align": process_module,
         "clean_background": stages,
         "torso_layers": stages,
-        "estimate_offset": process_module,
+        "sound_lag": process_module,
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, module in places.items():

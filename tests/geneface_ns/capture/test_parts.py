@@ -22,8 +22,7 @@ from geneface_ns.capture.follow import Follower
 from geneface_ns.capture.matte import refine_matte
 from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture.report import advice
-from geneface_ns.capture.sound import MOUTH_LEADS, believed, estimate_offset
-from geneface_ns.capture.state import open_state
+from geneface_ns.capture.state import REMOVED, State, open_state
 from geneface_ns.capture_format.layout import Layout
 
 
@@ -77,21 +76,12 @@ def test_a_cut_is_found_at_its_frame_and_motion_and_flashes_are_none() -> None:
     assert [cut(frame) for frame in [*moving, *flash, *[b] * 5]] == [False] * 22 + [True] + [False] * 4
 
 
-@pytest.mark.parametrize("late", [-0.12, 0.0, 0.2])
-def test_the_sounds_delay_is_found(late: float) -> None:
-    rng = np.random.default_rng(3)
-    rate, fps, seconds = 16000, 25.0, 20
-    times = np.arange(int(seconds * 1000)) / 1000
-    syllables = np.sin(2 * np.pi * (3 * times + 0.8 * np.sin(times))) * np.sin(0.9 * times) ** 2
-    opening = np.interp(np.arange(int(seconds * fps)) / fps, times, np.maximum(syllables, 0))
-    # The mouth opens a little before the voice does, as in real speech.
-    level = np.interp(np.arange(seconds * rate) / rate - late - MOUTH_LEADS, times, np.maximum(syllables, 0))
-    sound = (level * rng.normal(0, 0.1, seconds * rate)).astype(np.float32)
-    offset = estimate_offset(opening, np.ones(len(opening), bool), fps, sound, rate)
-    assert offset.seconds == pytest.approx(late, abs=0.03)
-    assert believed(offset.evidence, seconds)
-    noise = estimate_offset(rng.normal(size=500), np.ones(500, bool), fps, sound, rate)
-    assert not believed(noise.evidence, seconds)
+def test_black_between_pictures_is_no_cut_but_what_follows_may_be() -> None:
+    a, b, black = _scene(1), _scene(2), np.zeros((120, 160, 3), np.uint8)
+    fade = [(a * (i / 5)).astype(np.uint8) for i in range(6)]
+    cut = CutDetector()
+    assert not any([cut(frame) for frame in [*[black] * 3, *fade, *[a] * 9, *fade[::-1], black, *fade, *[a] * 9]])
+    assert [cut(frame) for frame in [*fade[::-1], black, black, b, b]] == [False] * 8 + [True, False]
 
 
 @settings(max_examples=15, deadline=None)
@@ -210,22 +200,25 @@ def test_outline_rays_meet_the_head() -> None:
     assert boxes.head_box(np.array([[-3.0, -3, 0], [3, 3, 0]])) == [[-1.2, -1.2, -0.75], [1.2, 1.2, 0.75]]
 
 
-@given(st.integers(2, 5000))
-def test_the_split_keeps_the_last_eleventh(frames: int) -> None:
-    test = frames - transforms.split_at(frames)
-    assert test >= 1
-    assert abs(test - frames / 11) <= 1
+@given(st.lists(st.booleans(), min_size=2, max_size=400))
+def test_the_split_keeps_the_last_eleventh_of_what_can_be_used(valid: list[bool]) -> None:
+    split, usable = transforms.split_at(np.array(valid)), sum(valid)
+    test = sum(valid[split:])
+    assert 0 <= split < len(valid)
+    if usable > 1:
+        assert test >= 1
+        assert usable - test >= 1
+        assert abs(test - usable / 11) <= 1
 
 
 def test_advice_names_what_to_do() -> None:
     fine = {
         "sound_delay_s": 0.02,
-        "sound_delay_evidence": 0.4,
+        "sound_delay_confidence": 0.4,
         "sound_delay_corrected_s": 0.0,
         "seconds": 60.0,
         "face_width_px": 200.0,
         "valid_fraction": 1.0,
-        "gaps": [],
         "reprojection_error_px": 0.7,
         "mouth_opening": [0.0, 0.05, 0.1],
         "yaw_degrees": [-8.0, 8.0],
@@ -237,9 +230,11 @@ def test_advice_names_what_to_do() -> None:
     assert len(late) == 1
     assert "late" in late[0]
     assert "--sound-delay 0.23" in late[0]
-    gone = advice({**fine, "valid_fraction": 0.9, "gaps": [[3.0, 5.0]]})
-    assert len(gone) == 1
-    assert "3.0 to 5.0 s" in gone[0]
+    assert advice({**fine, "sound_delay_s": 0.13, "sound_delay_confidence": 0.15}) == []
+    assert "do not agree" in advice({**fine, "sound_delay_confidence": 0.05})[0]
+    short = advice({**fine, "seconds": 9.0, "sound_delay_confidence": 0.05})
+    assert len(short) == 1
+    assert "only 9 s" in short[0]
 
 
 def test_state_is_for_one_video_and_one_set_of_options(tmp_path: Path) -> None:
@@ -256,3 +251,29 @@ def test_state_is_for_one_video_and_one_set_of_options(tmp_path: Path) -> None:
     assert open_state(CaptureOptions(video, tmp_path / "out", overwrite=True), layout).stages == {}
     assert not layout.transforms.exists()
     assert not layout.work.exists()
+
+
+def test_a_removal_that_was_killed_is_gone_on_with(tmp_path: Path) -> None:
+    video = tmp_path / "a.mp4"
+    video.write_bytes(b"one")
+    layout = Layout(tmp_path / "out")
+    State(layout, REMOVED).save()
+    for left in (layout.chunk(0), layout.image(3), layout.audio):
+        left.parent.mkdir(exist_ok=True, parents=True)
+        left.touch()
+    assert open_state(CaptureOptions(video, layout.root), layout).stages == {}
+    assert list(layout.root.iterdir()) == []
+
+
+def test_a_finished_capture_without_its_transforms_is_made_again(tmp_path: Path) -> None:
+    video = tmp_path / "a.mp4"
+    video.write_bytes(b"one")
+    config = CaptureOptions(video, tmp_path / "out")
+    layout = Layout(config.output)
+    open_state(config, layout).mark("finish")
+    layout.report.touch()
+    layout.pending.touch()
+    assert open_state(config, layout).done("finish")  # killed before it could appear
+    layout.pending.unlink()
+    assert open_state(config, layout).stages == {}
+    assert list(layout.root.iterdir()) == []

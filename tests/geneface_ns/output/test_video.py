@@ -14,8 +14,8 @@ import av
 import numpy as np
 import pytest
 
-from audio_motion.audio import load_audio
 from audio_motion.errors import InputError
+from audio_motion.media import load_audio
 from geneface_ns.output.video import CONTAINERS, VideoWriter, encoding_rate
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audio_motion.audio import load_audio
 from audio_motion.errors import InputError
+from audio_motion.media import load_audio
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.capture_format.labels import HEAD
 from geneface_ns.capture_format.pictures import read_png

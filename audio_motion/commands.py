@@ -1,0 +1,127 @@
+"""What `audio-motion` does, a dataclass a command. Heavy packages are imported where they are used, so that help and
+usage errors come at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from audio_motion.corpus.config import CorpusConfig
+from audio_motion.evaluation.command import EvaluateCommand
+from audio_motion.files import spare_inputs
+from audio_motion.models.pretrained import PRETRAINED_GENERATOR
+from audio_motion.training.command import TrainCommand
+
+
+@dataclass(frozen=True)
+class PredictCommand:
+    """Speech to motion: a sound or video file in, a LandmarkSequence out."""
+
+    speech: tyro.conf.Positional[Path]
+    """Any file with a sound track."""
+    output: tyro.conf.Positional[Path]
+    """LandmarkSequence to write (.npz)."""
+    generator: Path | None = None
+    """Checkpoint of `audio-motion train generator`. Default: the one that comes with the package."""
+    postnet: Path | None = None
+    """Checkpoint of `audio-motion train postnet` made for that generator: the motion becomes that person's."""
+    features: str | None = None
+    """Where the speech features that it was trained with are now, as in training (default: where they were then)."""
+    fps: float = 25.0
+    """Frames per second of the result."""
+    seed: int = 0
+    """Of the motion's and the blinks' randomness."""
+    temperature: float = 0.1
+    """0: the likeliest motion; 1: the full variety of what was learnt."""
+    sound_track: int | None = None
+    """Which sound track of the file is the speech, from 1 (default: the one that players play)."""
+    picture_track: int | None = None
+    """Of a video with several picture tracks the one whose first picture is time 0, from 1."""
+    mouth_amplitude: float | None = None
+    """Enlarge the mouth's motion so many times; by default what validation found in training."""
+    smoothing: float = 0.02
+    """Standard deviation of the smoothing along time, seconds; 0 turns it off."""
+    local: float = 0.0
+    """Draw mouth shapes so far (0 to 1) towards the person's own."""
+    blink: bool = True
+    """Blink every 2 to 6 s."""
+    clamp: bool = True
+    """Keep every point within what the person's own motion covers."""
+    silence: bool = True
+    """Shut the mouth where there is no sound."""
+    device: str = "cpu"
+    """cpu, cuda or mps."""
+
+    def run(self) -> None:
+        """Predict and write."""
+        from audio_motion.media import Tracks, audio_info, show_notes
+        from audio_motion.postprocess import PostProcess
+        from audio_motion.predict import Generator
+
+        spare_inputs(self.output, (self.speech, self.generator, self.postnet))
+        tracks = Tracks(self.picture_track, self.sound_track)
+        show_notes(self.speech, audio_info(self.speech, tracks).notes)
+        post = PostProcess(
+            clamp=self.clamp,
+            local=self.local,
+            smoothing=self.smoothing,
+            mouth_amplitude=self.mouth_amplitude,
+            silence=self.silence,
+            blink=self.blink,
+        )
+        generator = Generator.load(
+            self.generator or PRETRAINED_GENERATOR, self.device, post, self.features, self.postnet
+        )
+        motion = generator.predict(self.speech, self.fps, self.seed, self.temperature, tracks)
+        motion.save(self.output)
+        print(f"wrote {self.output}: {len(motion)} frames, {motion.duration:.2f} s at {motion.fps:g} fps")
+
+
+@dataclass(frozen=True)
+class TrackCommand:
+    """Video to motion: landmarks without head pose, as a LandmarkSequence."""
+
+    video: tyro.conf.Positional[Path]
+    """Any video of one face."""
+    output: tyro.conf.Positional[Path]
+    """LandmarkSequence to write (.npz)."""
+    picture_track: int | None = None
+    """Which picture track of the video shows the face, from 1 (default: the one that players show)."""
+
+    def run(self) -> None:
+        """Track and write."""
+        from audio_motion.media import Tracks, probe, show_notes
+        from audio_motion.tracking import track_video
+
+        spare_inputs(self.output, (self.video,))
+        tracks = Tracks(picture=self.picture_track)
+        show_notes(self.video, probe(self.video, tracks).notes)
+        motion = track_video(self.video, tracks=tracks)
+        motion.save(self.output)
+        print(f"wrote {self.output}: {len(motion)} frames, {motion.duration:.2f} s at {motion.fps:g} fps")
+
+
+@dataclass(frozen=True)
+class CorpusCommand(CorpusConfig):
+    """A folder of talking videos to training shards: landmarks, eyes and sound on one clock, on all cores or a cluster.
+
+    Runs that were interrupted go on when started again with the same arguments.
+    """
+
+    def run(self) -> None:
+        """Make it, with a progress bar."""
+        from audio_motion.corpus.make import make_corpus
+
+        make_corpus(self)
+
+
+Command = (
+    Annotated[TrainCommand, tyro.conf.subcommand("train", description="Train a model.")]
+    | Annotated[PredictCommand, tyro.conf.subcommand("predict")]
+    | Annotated[TrackCommand, tyro.conf.subcommand("track")]
+    | Annotated[CorpusCommand, tyro.conf.subcommand("corpus")]
+    | Annotated[EvaluateCommand, tyro.conf.subcommand("evaluate")]
+)

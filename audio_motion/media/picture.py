@@ -1,0 +1,188 @@
+"""The pictures of a video: what a file holds, and its frames one at a time, as players show them, by time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import cv2
+import numpy as np
+from av.buffer import Buffer
+from av.video.frame import VideoFrame
+
+from audio_motion.errors import InputError
+from audio_motion.media.clock import Clock, read_clock
+from audio_motion.media.colour import ColourConverter, dynamic_range
+from audio_motion.media.container import AS_PLAYED, Tracks, opened
+from audio_motion.media.decode import decoded_pictures
+from audio_motion.media.interlace import deinterlaced
+
+_SLACK = 1e-4
+"""Seconds within which two times are one, whatever the rounding of the file's."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file holds."""
+
+    width: int
+    """Pixels, upright (display matrix applied) and with square pixels."""
+    height: int
+    """Pixels, upright."""
+    fps: float
+    """Frames per second; where the rate varies, that of the dense stretches."""
+    duration: float
+    """Seconds of the picture."""
+    frames: int
+    """How many frames `read_frames` gives at `fps`."""
+    has_audio: bool
+    """Whether the file has a sound track that can be decoded."""
+    notes: tuple[str, ...]
+    """What the user should know of how it is read, a line each."""
+
+
+def probe(path: Path, tracks: Tracks = AS_PLAYED) -> VideoInfo:
+    """What a video file holds.
+
+    Raises:
+        InputError: no such file, not a video, no moving picture that can be decoded, truncated, or a clock that jumps.
+    """
+    clock = _usable(path, tracks)
+    assert clock.first is not None
+    frame = clock.first
+    width, height = _square(frame, clock.pixel_aspect)
+    if _orientation(frame)[0]:
+        width, height = height, width
+    notes = [*clock.picture_notes, *clock.sound_notes]
+    hdr = dynamic_range(frame)
+    if hdr:
+        notes.append(
+            f"the picture is in high dynamic range ({hdr}) and was tone-mapped: film in standard range if you can"
+        )
+    if frame.interlaced_frame:
+        notes.append("the picture is interlaced and was deinterlaced: film progressively if you can")
+    count = _grid(clock.end, clock.fps)
+    return VideoInfo(width, height, clock.fps, clock.end, count, clock.sound is not None, tuple(notes))
+
+
+def read_frames(
+    path: Path,
+    fps: float | None = None,
+    threads: int = 0,
+    tracks: Tracks = AS_PLAYED,
+    deinterlace: bool = False,
+) -> Iterator[tuple[float, np.ndarray]]:
+    """The frames of a video, in order, one at a time (constant memory): upright, square pixels, BT.709's colours.
+
+    High dynamic range is tone-mapped and interlaced pictures are deinterlaced.
+
+    Args:
+        path: any container and codec that FFmpeg's libraries read.
+        fps: if given, frame i of the result is what is shown at i / fps: every frame that lasts so long is there, and
+            one that lasts longer is held. Else every frame of the file.
+        threads: that decode; 0 for as many as there are cores.
+        deinterlace: pictures that the file does not call interlaced as well.
+
+    Yields:
+        Time in seconds on the file's own time line, which starts at the first picture (sound shares it), and uint8 RGB
+        [H, W, 3].
+
+    Raises:
+        InputError: as `probe`, or damaged; the message names the second.
+    """
+    path = Path(path)
+    clock = _usable(path, tracks)
+    frames = _native_frames(path, clock, threads, deinterlace)
+    yield from frames if fps is None else _resampled(frames, fps, clock.end)
+
+
+def _usable(path: Path, tracks: Tracks) -> Clock:
+    clock = read_clock(path, tracks)
+    if clock.picture is None:
+        raise InputError(f"{path}: has no moving picture; give a video")
+    if clock.broken is not None:
+        raise InputError(clock.broken)
+    return clock
+
+
+def _native_frames(path: Path, clock: Clock, threads: int, deinterlace: bool) -> Iterator[tuple[float, np.ndarray]]:
+    assert clock.zero is not None
+    assert clock.picture is not None
+    convert, first_size = ColourConverter(), None
+    with opened(path, "a video") as container:
+        stream = container.streams.video[[s.index for s in container.streams.video].index(clock.picture)]
+        stream.thread_type = "AUTO"
+        stream.thread_count = threads
+        pictures = decoded_pictures(path, container, stream, clock.first_key, clock.stamps)
+        for time, frame in deinterlaced(pictures, deinterlace):
+            turn = _orientation(frame)
+            rgb = _turned(convert(frame, *_square(frame, clock.pixel_aspect)), *turn)
+            first_size = first_size or (rgb.shape[1], rgb.shape[0])
+            yield time - clock.zero, _fitted(rgb, first_size)
+
+
+def _resampled(
+    frames: Iterator[tuple[float, np.ndarray]], fps: float, end: float
+) -> Iterator[tuple[float, np.ndarray]]:
+    """What is shown at each i / fps. Half a step ahead counts too, so that a file at that very rate is given as it is,
+    but no more than half the time since the frame before: that is the nearer one then."""
+    index = 0
+    previous: tuple[float, np.ndarray] | None = None
+    for time, rgb in frames:
+        if previous is not None:
+            # A tie goes to the earlier frame, whatever the rounding of the timestamps.
+            until = time - min(0.5 / fps, (time - previous[0]) / 2) + _SLACK
+            while index / fps <= until:
+                yield index / fps, previous[1]
+                index += 1
+        previous = (time, rgb)
+    count = _grid(max(end, previous[0]) if previous is not None else 0.0, fps)
+    while previous is not None and index < count:
+        yield index / fps, previous[1]
+        index += 1
+
+
+def _grid(end: float, fps: float) -> int:
+    """How many frames a picture of so many seconds is."""
+    return max(1, int(np.ceil((end - _SLACK) * fps - 0.5)))
+
+
+def _square(frame: VideoFrame, aspect: float) -> tuple[int, int]:
+    """Width and height of a frame with square pixels, not turned."""
+    return max(1, round(frame.width * aspect)), frame.height
+
+
+def _orientation(frame: VideoFrame) -> tuple[bool, bool, bool]:
+    """How a frame is to be turned, by its display matrix: whether rows become columns, and whether the result is then
+    flipped from left to right and from top to bottom."""
+    side = frame.side_data.get("DISPLAYMATRIX")
+    if side is None:
+        return False, False, False
+    # A stored point (x, y) is shown at (a x + c y, b x + d y); cameras turn by quarters.
+    a, b, _, c, d = np.frombuffer(bytes(cast("Buffer", side)), np.int32)[:5].astype(float)
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return True, c < 0, b < 0
+    return False, a < 0, d < 0
+
+
+def _turned(rgb: np.ndarray, transpose: bool, mirror: bool, upend: bool) -> np.ndarray:
+    if transpose:
+        rgb = rgb.transpose(1, 0, 2)
+    return np.ascontiguousarray(rgb[:: -1 if upend else 1, :: -1 if mirror else 1])
+
+
+def _fitted(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A frame in the first one's size (width, height): a stream may change its resolution midway. Of another shape, it
+    is put in the middle of black."""
+    width, height = size
+    if rgb.shape[:2] == (height, width):
+        return rgb
+    scale = min(width / rgb.shape[1], height / rgb.shape[0])
+    inner = (min(width, max(1, round(rgb.shape[1] * scale))), min(height, max(1, round(rgb.shape[0] * scale))))
+    small = cv2.resize(rgb, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    whole = np.zeros((height, width, 3), np.uint8)
+    x, y = (width - inner[0]) // 2, (height - inner[1]) // 2
+    whole[y : y + inner[1], x : x + inner[0]] = small
+    return whole

@@ -1,9 +1,0 @@
-"""The models that come with the package: what they learnt from stands in docs/models.md."""
-
-from pathlib import Path
-
-_WEIGHTS = Path(__file__).parents[1] / "weights"
-OWN_GENERATOR = _WEIGHTS / "generator.safetensors"
-"""Of many speakers, for the built-in speech features."""
-OWN_EXPERT = _WEIGHTS / "syncnet.safetensors"
-"""The sync expert, for the built-in speech features."""
