@@ -1,29 +1,25 @@
-"""JSON from files that anybody may have written: numbers that are numbers, one value a name, the shape expected."""
+"""JSON from files that anybody may have written: numbers that are numbers, one value a name, no deep nesting."""
 
 from __future__ import annotations
 
 import json
 import math
 from pathlib import Path
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any
 
 from audio_motion.errors import InputError, one_line
 from audio_motion.files import need_file
-
-Kind = TypeVar("Kind")
 
 _DIGITS = 20
 """Of a whole number: longer ones are none of ours, and overflow whatever they are turned into."""
 
 
-def parse(text: str | bytes, kind: type[Kind]) -> Kind:
-    """JSON as a value of a type: of a dataclass, or of builtin containers; a field that it has no name for is left out.
+def parse(text: str | bytes) -> Any:
+    """JSON as builtin values.
 
     Raises:
-        ValueError: no JSON; NaN, an infinity or a huge whole number; a name twice in one object; nested too deep; or
-            another type. One line.
+        ValueError: no JSON; NaN, an infinity or a huge whole number; a name twice in one object; or nested too deep.
+            One line.
     """
     try:
         found = json.loads(text, object_pairs_hook=_once, parse_int=_moderate)
@@ -31,37 +27,28 @@ def parse(text: str | bytes, kind: type[Kind]) -> Kind:
             raise ValueError(bad.removeprefix("[0]").removeprefix("."))
     except RecursionError as error:
         raise ValueError("nested too deep") from error
-    return as_kind(found, kind)
+    return found
 
 
-def as_kind(found: Any, kind: type[Kind]) -> Kind:
-    """What `parse` does with values that are read already.
-
-    Raises:
-        ValueError: of another type.
-    """
-    try:
-        return msgspec.convert(found, kind)
-    except msgspec.ValidationError as error:
-        raise ValueError(one_line(error)) from error
-
-
-def read_json(path: Path, kind: type[Kind], advice: str) -> Kind:
-    """What `parse` makes of a file.
+def read_json(path: Path, advice: str) -> dict[str, Any]:
+    """The object in a file.
 
     Args:
         advice: what to do about a file that cannot be used, for the message.
 
     Raises:
-        InputError: no such file, or not what it should be.
+        InputError: no such file, no JSON (see `parse`), or no object.
     """
     need_file(path, advice)
     try:
-        return parse(path.read_bytes(), kind)
+        found = parse(path.read_bytes())
+        if not isinstance(found, dict):
+            raise ValueError("expected an object")
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; {advice}") from error
     except ValueError as error:
         raise InputError(f"{path}: malformed or damaged ({one_line(error)}); {advice}") from error
+    return found
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

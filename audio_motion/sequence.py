@@ -13,7 +13,7 @@ import numpy as np
 from audio_motion.arrays import read_arrays, write_arrays
 from audio_motion.errors import InputError, one_line
 from audio_motion.files import need_file
-from audio_motion.json_file import as_kind, parse
+from audio_motion.json_file import parse
 
 SCHEMA_VERSION = 1
 SLOWEST, FASTEST = 0.1, 1000.0
@@ -56,6 +56,14 @@ class Producer:
     temperature: float | None = None
     postnet_sha256: str | None = None
     """Of the post-net's checkpoint, where one refined the motion."""
+
+
+_SOUND: dict[str, Any] = {"file": str, "sample_rate": int, "sha256": str}
+_PRODUCER: dict[str, Any] = {
+    **{"kind": str, "name": str, "checkpoint_sha256": str | None, "postnet_sha256": str | None},
+    **{"seed": int | None, "temperature": float | int | None},
+}
+"""What the fields may be: files come from elsewhere."""
 
 
 def identity_of(landmarks: np.ndarray, eye_openness: np.ndarray) -> str:
@@ -126,13 +134,16 @@ class LandmarkSequence:
         check(self.space in ("head", "offset"), f"unknown space {self.space!r}")
         check(isinstance(self.person, str), f"the person's name is {self.person!r}")
         check(self.identity is None or isinstance(self.identity, str), f"identity is {self.identity!r}")
+        for record, fields in ((self.producer, _PRODUCER), (self.sound, _SOUND)):
+            for name, expected in fields.items() if record is not None else ():
+                value = getattr(record, name)
+                check(isinstance(value, expected), f"{name} is {value!r}")
         if self.mean is not None:
             good = self.mean.shape == (68, 3) and self.mean.dtype == np.float32 and np.isfinite(self.mean).all()
             check(bool(good), "the mean face is not a finite float32 [68, 3]")
         if (sound := self.sound) is not None:
             # A name alone: what comes from elsewhere must not lead out of its own folder.
-            good = isinstance(sound.file, str) and sound.file == Path(sound.file).name not in ("", "..")
-            check(good and isinstance(sound.sha256, str), f"the sound's file name is {sound.file!r}")
+            check(sound.file == Path(sound.file).name not in ("", ".."), f"the sound's file name is {sound.file!r}")
 
     def slice(self, start: float, end: float) -> LandmarkSequence:
         """The frames whose time lies in [start, end) seconds.
@@ -207,7 +218,7 @@ class LandmarkSequence:
         need_file(path, "expected a landmark sequence (.npz)")
         try:
             arrays = read_arrays(path)
-            info = parse(str(arrays["info"]), dict[str, Any])
+            info = parse(str(arrays["info"]))
             version = info["schema_version"]
             if version != SCHEMA_VERSION:
                 raise InputError(f"{path}: schema version {version}, expected {SCHEMA_VERSION}; make it again")
@@ -218,8 +229,8 @@ class LandmarkSequence:
                 valid=arrays["valid"],
                 person=info["person"],
                 space=info["space"],
-                producer=as_kind(vars(Producer(**info["producer"])), Producer),
-                sound=as_kind(vars(Sound(**info["sound"])), Sound) if info["sound"] else None,
+                producer=Producer(**info["producer"]),
+                sound=Sound(**info["sound"]) if info["sound"] else None,
                 identity=info.get("identity"),
                 mean=arrays.get("mean"),
                 source=str(path),

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from audio_motion.data.json_kinds import as_kind
 from audio_motion.data.shard_file import Shard, StoredClip, write_shard
 from audio_motion.errors import InputError
 from audio_motion.files import unwritten, written_whole
@@ -94,7 +95,7 @@ class Store:
             return
         if not self.options.is_file():
             raise InputError(f"{self.root}: holds other files; choose an empty or a new folder")
-        known = read_json(self.options, dict[str, object], "choose a new folder")
+        known = read_json(self.options, "choose a new folder")
         if known != content:
             other = ", ".join(_differences(known, content))
             raise InputError(
@@ -128,7 +129,11 @@ def read_refusal(path: Path) -> Refusal:
     Raises:
         InputError: damaged.
     """
-    return read_json(path, Refusal, "delete it and run `audio-motion corpus` again")
+    advice = "delete it and run `audio-motion corpus` again"
+    try:
+        return as_kind(read_json(path, advice), Refusal)
+    except ValueError as error:
+        raise InputError(f"{path}: malformed or damaged ({error}); {advice}") from error
 
 
 def index(shards: list[Path]) -> dict[str, Shard]:

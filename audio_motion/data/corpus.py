@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Literal, overload
 
 import numpy as np
 
+from audio_motion.data.json_kinds import as_kind
 from audio_motion.data.shard_file import FULL_SCALE, REPAIR, Shard
 from audio_motion.errors import InputError
 from audio_motion.files import need_file
-from audio_motion.json_file import as_kind, read_json
+from audio_motion.json_file import read_json
 from audio_motion.sequence import LandmarkSequence, Producer
 
 SCHEMA_VERSION = 1
@@ -104,7 +105,7 @@ def load_corpus(path: Path, split: Literal["train", "held-out", "all"] = "all") 
     """
     listing = Path(path) / "corpus.json"
     need_file(listing, "make the corpus, or finish it, with `audio-motion corpus`")
-    found = read_json(listing, dict[str, Any], REPAIR)
+    found = read_json(listing, REPAIR)
     if (version := found.get("schema_version")) != SCHEMA_VERSION:
         raise InputError(
             f"{listing}: schema version {version}, expected {SCHEMA_VERSION}; make a new corpus in another folder"

@@ -17,6 +17,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from audio_motion.data.json_kinds import as_kind
 from audio_motion.errors import InputError, one_line
 from audio_motion.files import need_file, written_whole
 from audio_motion.json_file import parse
@@ -131,7 +132,7 @@ class Shard:
                 raise InputError(
                     f"{path}: schema version {version}, expected {SCHEMA_VERSION}; make a new corpus in another folder"
                 )
-            records = parse(header["clips"], list[Record])
+            records = as_kind(parse(header["clips"]), list[Record])
             # Shards of older releases say nothing of their header's checksum.
             known = header.keys() <= {"schema_version", "clips", "sha256"}
             if not known or header.get("sha256") not in (None, hashlib.sha256(header["clips"].encode()).hexdigest()):

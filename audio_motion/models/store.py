@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -78,7 +78,7 @@ def load_model(
     try:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
-            info = parse(header.get("info", "{}"), dict[str, Any])
+            info = parse(header.get("info", "{}"))
             if info.get("kind") != f"audio-motion {kind}":
                 raise InputError(f"{path}: not a {kind} checkpoint; {again}")
             if info["schema_version"] != schema_version:

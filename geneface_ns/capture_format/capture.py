@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -88,7 +87,7 @@ def load_capture(folder: Path) -> Capture:
     path = Layout(folder).transforms
     if not path.is_file():
         raise InputError(f"{folder}: not a capture directory (no transforms.json); make one with `geneface process`")
-    data = read_json(path, dict[str, Any], "run `geneface process` again")
+    data = read_json(path, "run `geneface process` again")
     if (version := data.get("schema_version")) != SCHEMA_VERSION:
         raise InputError(
             f"{path}: capture schema version {version}, this program reads {SCHEMA_VERSION}; "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -196,7 +195,7 @@ def trajectory_from_file(path: Path, capture: Capture) -> Trajectory:
 
 
 def _read(path: Path) -> dict:
-    data = read_json(path, dict[str, Any], _GIVE)
+    data = read_json(path, _GIVE)
     if not data.keys() & {"camera_path", "frames"}:
         raise _not_a_path(path, "no cameras in it")
     return data
