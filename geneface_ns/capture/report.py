@@ -14,7 +14,7 @@ from audio_motion.tracking import Track, gaps
 from audio_motion.tracking.head_motion import angles
 from geneface_ns.capture.defects import COPIES
 from geneface_ns.capture.source import Source
-from geneface_ns.capture.spans import options, second
+from geneface_ns.capture.spans import long_enough, options, second, shots
 from geneface_ns.capture.sync import CONFIDENT, LONG_ENOUGH, UNRELATED
 
 SCHEMA_VERSION = 2
@@ -102,10 +102,10 @@ def picture_advice(source: Source, noticed: dict, count: int) -> list[str]:
         )
     if noticed["jumped"]:
         at = second(source, noticed["jumped"][0][0])
-        lines.append(
-            f"the picture jumps at {at:.2f} s{_more(noticed['jumped'])}, as where a piece was cut out: "
-            f"--end {at:.2f} or --start {at:.2f} keeps one shot"
-        )
+        pieces = shots([first for first, _ in noticed["jumped"]], count)
+        ways = [options(source, shot, count) for shot in pieces if long_enough(source, shot)]
+        keep = f": {' or '.join(ways)} keeps one shot" if ways else ""
+        lines.append(f"the picture jumps at {at:.2f} s{_more(noticed['jumped'])}, as where a piece was cut out{keep}")
     for name, what in (("faded", "is dark or faded"), ("held", "stands still")):
         if noticed[name]:
             lines.append(f"the picture {what} {_left_out(source, noticed[name], count)}, and nothing is learnt there")
@@ -175,7 +175,7 @@ def _left_out(source: Source, spans: list, count: int) -> str:
     """Where, and the options that leave the first of some runs out."""
     first, stop = spans[0]
     where = f"from {second(source, first):.2f} to {second(source, stop):.2f} s{_more(spans)}"
-    ways = [options(source, run, count) for run in ((0, first), (stop, count)) if run[1] - run[0] >= source.fps]
+    ways = [options(source, run, count) for run in ((0, first), (stop, count)) if long_enough(source, run)]
     return f"{where} ({' or '.join(ways)} leaves it out)" if ways else where
 
 

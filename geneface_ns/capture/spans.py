@@ -36,6 +36,11 @@ def second(source: Source, frame: int) -> float:
     return source.start + frame / source.fps
 
 
+def long_enough(source: Source, run: Run) -> bool:
+    """Whether a run of frames alone can become a capture, rounded as `options` does."""
+    return (run[1] - run[0]) / source.fps >= SHORTEST + 0.03
+
+
 def options(source: Source, run: Run, count: int) -> str:
     """The options that keep a run of `count` frames, as in "--start 2.04 --end 9.96"."""
     # Inward to hundredths of a second: what is left out must not come back by rounding.
@@ -50,6 +55,6 @@ def options(source: Source, run: Run, count: int) -> str:
 def advised(source: Source, found: Sequence[Run], count: int, what: str) -> str:
     """What to do about a video of which only some runs of frames are of use: keep the longest, `what` it shows."""
     run = longest(found)
-    if (run[1] - run[0]) / source.fps < SHORTEST + 0.03:  # rounded as `options` does, it is still long enough
+    if not long_enough(source, run):
         return f"nowhere does it show {what} for {SHORTEST:g} s; film it again"
     return f"keep the longest part that shows {what} with {options(source, run, count)}"

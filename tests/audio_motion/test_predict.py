@@ -148,7 +148,7 @@ def test_before_and_after_a_sound_there_is_silence(trained: TrainedGenerator) ->
     features = trained.features.extract(sound)
     raw = trained.motion(features, torch.zeros(trained.model.config.latent, len(features) // 8)).numpy()
     zeros = np.abs(mouth_opening(trained.face.mean + raw * trained.face.scale) - mouth_opening(between))
-    assert off[:5].mean() < 0.5 * zeros[:5].mean()
+    assert off[:5].mean() < 0.4 * zeros[:5].mean()
 
 
 def test_memory_is_bounded(trained: TrainedGenerator) -> None:

@@ -113,13 +113,20 @@ def test_sound_of_another_length(talker: Talker, tmp_path: Path) -> None:
         make_clip(work_for(tmp_path))
 
 
-@pytest.mark.parametrize("keep", [0.0, 0.3, 0.6])
-def test_corrupt_files(talker: Talker, tmp_path: Path, keep: float) -> None:
+@pytest.mark.parametrize(
+    ("keep", "kinds"),
+    [
+        (0.0, ("broken video",)),
+        (0.3, ("broken video", "broken sound", "sound of another length")),
+        (0.6, ("broken video", "too short")),  # less than a second is missing: what is there counts
+    ],
+)
+def test_corrupt_files(talker: Talker, tmp_path: Path, keep: float, kinds: tuple[str, ...]) -> None:
     whole = talker.path.read_bytes()
     (tmp_path / "a.mp4").write_bytes(whole[: int(keep * len(whole))] or b"not a video at all")
     with pytest.raises(Refused) as refused:
         make_clip(work_for(tmp_path))
-    assert refused.value.kind in ("broken video", "broken sound", "sound of another length", "too short")
+    assert refused.value.kind in kinds
 
 
 @pytest.mark.parametrize(
