@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -52,12 +52,10 @@ def save_state(
     for number, optimizer in enumerate(optimizers):
         for index, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{index}.{name}": value for name, value in moments.items()}
+    # Not save_file: its errors on a full disk cannot be told from others.
+    contents = save({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, {"info": json.dumps(info)})
     with written_whole(path) as temporary:
-        save_file(
-            {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
-            temporary,
-            {"info": json.dumps(info)},
-        )
+        temporary.write_bytes(contents)
 
 
 def load_state(path: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict] | None:

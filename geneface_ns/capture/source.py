@@ -61,7 +61,7 @@ def open_source(config: CaptureOptions) -> Source:
     """Look at the video and choose the frame rate.
 
     Raises:
-        InputError: not a video, no sound track, or a span shorter than two seconds.
+        InputError: not a video, no sound track, or a span shorter than `SHORTEST`.
     """
     info = probe(config.video, config.tracks)
     end = info.duration if config.end is None else config.end

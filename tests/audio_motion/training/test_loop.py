@@ -1,3 +1,5 @@
+import resource
+import signal
 from dataclasses import replace
 from math import inf, nan
 from pathlib import Path
@@ -6,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
+from audio_motion.errors import InputError
 from audio_motion.training.distributed import launch
-from audio_motion.training.loop import Ended, LoopConfig, run
-from audio_motion.training.state import load_state
+from audio_motion.training.loop import Ended, LoopConfig, copied, run
+from audio_motion.training.state import load_state, save_state
 
 
 class Climb:
@@ -131,3 +135,26 @@ def test_a_figure_that_is_no_number_ends_the_training() -> None:
 
     with pytest.raises(FloatingPointError, match="step 2: the validation's figure is nan"):
         run(Lost(), LoopConfig(steps=4, batch_size=1, learning_rate=1.0, validate_every=2), launch("cpu", 1))
+
+
+def test_a_full_disk_is_told_and_keeps_the_state_of_before(tmp_path: Path) -> None:
+    path = tmp_path / "m.state"
+    module = nn.Linear(40, 40)
+
+    def save(step: int) -> None:
+        save_state(path, module, AveragedModel(module), [], copied(module), {"step": step, "fingerprint": "f"})
+
+    save(1)
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, allowed[1]))
+        with pytest.raises(InputError, match=r"m\.state: File too large; free some space"):
+            save(2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+        signal.signal(signal.SIGXFSZ, ignored)
+    found = load_state(path, "f")
+    assert found is not None
+    assert found[1]["step"] == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["m.state"]
