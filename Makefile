@@ -9,8 +9,9 @@ READY  := $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/geneface demo --output-dir out
 
+# Every core runs tests of its own, so torch takes one thread in each.
 test: $(READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -26,6 +26,9 @@ class DrawConfig:
     """Frames that the rays of a step come from."""
     lips_share: float = 0.25
     """Part of the head's rays drawn from the lips' box: the mouth is small and matters most."""
+    picture_share: float = 0.05
+    """Part of the head's rays drawn from the whole picture. What a pose shows beside the outline lies far from it at
+    another: dots would float there that no ray near the head ever meets."""
     neck_reach: float = 0.03
     """How far the neck is continued under the collar, image widths."""
     neck_trust: float = 0.1
@@ -106,11 +109,17 @@ def draw(
     each = config.train_num_rays_per_batch // config.frames_per_batch
     index = frames.to(device)[picks]
     if head_stage:
-        in_lips = round(each * config.lips_share)
-        lips = _in_boxes(source.lips[index], in_lips, source.prepared.size[0], generator)
-        pixel = torch.cat([lips, _around_heads(source.prepared, index, each - in_lips, generator)], dim=1)
+        in_lips, anywhere = round(each * config.lips_share), round(each * config.picture_share)
+        pixel = torch.cat(
+            [
+                _in_boxes(source.lips[index], in_lips, source.prepared.size[0], generator),
+                _anywhere(source.prepared, len(index), anywhere, generator),
+                _around_heads(source.prepared, index, each - in_lips - anywhere, generator),
+            ],
+            dim=1,
+        )
     else:
-        pixel = torch.randint(source.prepared.pixels.shape[1], (len(index), each), generator=generator, device=device)
+        pixel = _anywhere(source.prepared, len(index), each, generator)
     frame, pixel = index.repeat_interleave(each), pixel.reshape(-1)
     # Eight bytes are one number, so a ray is one lookup.
     packed = source.prepared.pixels.view(torch.int64)[frame, pixel, 0].view(torch.uint8).view(-1, 8)
@@ -124,6 +133,12 @@ def _in_boxes(boxes: Tensor, count: int, width: int, generator: torch.Generator)
     x = boxes[:, :1] + (place[0] * (boxes[:, 2:3] - boxes[:, :1])).long()
     y = boxes[:, 1:2] + (place[1] * (boxes[:, 3:] - boxes[:, 1:2])).long()
     return y * width + x
+
+
+def _anywhere(prepared: Prepared, frames: int, count: int, generator: torch.Generator) -> Tensor:
+    """Uniform in the whole picture: flat pixels [frames, count]."""
+    pixels = prepared.pixels.shape[1]
+    return torch.randint(pixels, (frames, count), generator=generator, device=prepared.pixels.device)
 
 
 def _around_heads(prepared: Prepared, index: Tensor, count: int, generator: torch.Generator) -> Tensor:

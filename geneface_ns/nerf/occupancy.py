@@ -86,10 +86,16 @@ class Occupancy(nn.Module):
 
     @torch.no_grad()
     def prune(self, threshold: float, decay: float) -> None:
-        """Keep the cells whose weight exceeds `threshold`, with one cell of margin so that surfaces can move back into
-        cells dropped before; then let all weights decay."""
-        visible = (self.weight > threshold).float()[None, None]
-        self.occupied.copy_(F.max_pool3d(visible, 3, stride=1, padding=1)[0, 0] > 0)
+        """Keep the cells whose weight exceeds `threshold`, and the six beside each so that surfaces can move back into
+        cells dropped before; then let all weights decay. (With all 26 around each a quarter of the samples more are
+        taken, and pictures come out alike.)"""
+        visible = self.weight > threshold
+        kept = visible.clone()
+        for axis in range(3):
+            along, kept_along = visible.transpose(0, axis), kept.transpose(0, axis)
+            kept_along[1:] |= along[:-1]
+            kept_along[:-1] |= along[1:]
+        self.occupied.copy_(kept)
         self.weight *= decay
 
     @torch.no_grad()

@@ -38,12 +38,12 @@ class StageConfig:
     """Distance between samples during the coarse steps, before empty space is known, face widths."""
     coarse_steps: int = 200
     """Steps with coarse samples."""
-    occupancy_threshold: float = 0.02
+    occupancy_threshold: float = 0.03
     """Weight in a pixel under which a cell counts as empty."""
     settle_steps: int = 800
     """Steps until the first fog has cleared. Cells are forgotten within a hundred steps until then, and within a few
     passes over all frames afterwards."""
-    open_every: int = 48
+    open_every: int = 96
     """One ray in so many looks through the whole box: what few frames show finds its cells there, and fog in cells
     thought to be empty is seen and cleared."""
 

@@ -161,6 +161,27 @@ def test_head_rays_lie_around_head_and_lips_and_look_through_their_pixels(drawn:
     assert (truth.head[cover] == 0).all()
 
 
+def test_some_head_rays_lie_anywhere(drawn: Drawn):
+    """Else nothing clears dots that float beyond the reach of the rays around the head."""
+    _, source = drawn
+    begin, end = source.prepared.frame_from[:2]
+    run = slice(int(torch.searchsorted(source.prepared.run_from, begin)), int((source.prepared.run_from < end).sum()))
+    lengths = torch.diff(torch.cat([source.prepared.run_from[run], end[None]]))
+    near = torch.zeros(96 * 96, dtype=torch.bool)
+    for first, length in zip(source.prepared.run_start[run].tolist(), lengths.tolist(), strict=True):
+        near[first : first + length] = True
+    lips = source.lips[0]
+    near.view(96, 96)[lips[1] : lips[3], lips[0] : lips[2]] = True
+    for share in (0.0, 0.2):
+        config = DrawConfig(train_num_rays_per_batch=8000, picture_share=share)
+        rays, truth = draw(source, torch.tensor([0]), 3, True, config)
+        x, y = ((rays.pixel + 1) * 48).long().T
+        far = ~near[y * 96 + x]
+        expected = share * float((~near).float().mean())
+        assert far.float().mean() == pytest.approx(expected, abs=0.2 * expected)
+        assert (truth.head[far] == 0).all()
+
+
 def test_the_middle_of_the_head_lies_over_random_colours(drawn: Drawn):
     _, source = drawn
     plain, shaded = (

@@ -19,7 +19,7 @@ from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.renderers.reference import ReferenceRenderer
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 
-STEPS = 300
+STEPS = 360
 
 
 @pytest.fixture(scope="module")

@@ -80,10 +80,13 @@ def test_prune_drops_what_weighs_nothing_and_keeps_a_margin():
     seen = torch.tensor([[0.1, 0.1, 0.1]])  # in cell 4, 4, 4
     grid.note(seen, torch.tensor([0.5]))
     grid.prune(threshold=0.1, decay=0.5)
-    assert grid.occupied[4, 4, 4]
-    assert int(grid.occupied.sum()) == 27
+    around = {(4, 4, 4), (3, 4, 4), (5, 4, 4), (4, 3, 4), (4, 5, 4), (4, 4, 3), (4, 4, 5)}
+    assert set(map(tuple, grid.occupied.nonzero().tolist())) == around
     grid.prune(threshold=0.3, decay=0.5)  # the weight has decayed to 0.25
     assert not grid.occupied.any()
+    grid.note(torch.tensor([[-0.9, 0.9, 0.9]]), torch.tensor([0.5]))  # at a corner
+    grid.prune(threshold=0.3, decay=0.5)
+    assert set(map(tuple, grid.occupied.nonzero().tolist())) == {(7, 7, 0), (6, 7, 0), (7, 6, 0), (7, 7, 1)}
 
 
 def widened_all_at_once(grid: Occupancy, distance: float, focal: float, size: tuple[int, int]) -> tuple[Tensor, int]:
