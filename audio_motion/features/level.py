@@ -39,8 +39,8 @@ _GATE, _STEP, _BINS = -90.0, 0.5, 220
 """dB: the histogram's lowest level, its steps and their number. Softer blocks count as digital silence, as for the
 features."""
 _RISE = 10.0
-"""dB above the softest tenth of the blocks at which speech begins. Of the clips above, only music with speech in it
-rises less; white and pink noise, and rumble an octave wide, never do so."""
+"""dB above the softest tenth of the blocks at which speech begins. Of the clips above, one rises less; white noise
+and rumble an octave wide never rise so far."""
 _LEAST = 0.5
 """Seconds of speech without which its level cannot be told."""
 _LOUD = 0.75
