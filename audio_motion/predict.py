@@ -13,9 +13,10 @@ import torch
 
 from audio_motion.errors import InputError
 from audio_motion.features.frames import HOP
+from audio_motion.features.level import stream_levelled
 from audio_motion.features.prosody import loudness_of
 from audio_motion.features.stream_buffer import StreamBuffer
-from audio_motion.media import AS_PLAYED, SAMPLE_RATE, Tracks, audio_info, stream_audio
+from audio_motion.media import AS_PLAYED, SAMPLE_RATE, Tracks, audio_info
 from audio_motion.models.checkpoint import TrainedGenerator, TrainedPostNet, load_generator, load_postnet
 from audio_motion.models.face_statistics import FaceStatistics
 from audio_motion.models.generator import FEATURES_PER_MOTION, MOTION_RATE, STRIDE, TEMPERATURE
@@ -129,7 +130,8 @@ class Generator:
         and chunks of any size give the same motion to within 1e-5 of a face width.
 
         Args:
-            sound: a file, or chunks of float32 mono 16 kHz of any length.
+            sound: a file, whose speech is brought to an ordinary level first (`features.level`); or chunks of float32
+                mono 16 kHz of any length, which are heard as they are.
             fps: frames per second of the result, any.
             seed: of noise and blinks.
             temperature: 0 is the likeliest motion, 1 the full variety of what was learnt.
@@ -146,7 +148,7 @@ class Generator:
             raise InputError(f"temperature is {temperature}; give 0 (likeliest motion) to about 1 (full variety)")
         if seed < 0:
             raise InputError(f"seed is {seed}; give 0 or a greater whole number")
-        chunks = stream_audio(Path(sound)) if isinstance(sound, str | Path) else sound
+        chunks = stream_levelled(Path(sound)) if isinstance(sound, str | Path) else sound
         return self._frames(chunks, fps, seed, temperature)
 
     def predict(
@@ -165,7 +167,7 @@ class Generator:
         Raises:
             InputError: as `stream`.
         """
-        parts = list(self.stream(stream_audio(Path(sound), tracks=tracks), fps, seed, temperature))
+        parts = list(self.stream(stream_levelled(Path(sound), tracks), fps, seed, temperature))
         landmarks = np.concatenate([part.landmarks for part in parts])
         return LandmarkSequence(
             landmarks=landmarks,

@@ -21,6 +21,7 @@ from machine import describe
 from audio_motion.data.recording import Recording
 from audio_motion.data.sources import load_recordings
 from audio_motion.evaluation.measures import measure
+from audio_motion.features.level import levelled
 from audio_motion.media import load_audio
 from audio_motion.models.checkpoint import TrainedSyncExpert, load_generator, load_postnet, load_syncnet
 from audio_motion.models.generator import FEATURES_PER_MOTION
@@ -50,7 +51,7 @@ def elsewhere(
     made, right, count, cosines = [], 0.0, 0, []
     for sound in sounds:
         offsets = voice.predict(sound).landmarks - voice.face.mean
-        heard = expert.features.extract(load_audio(sound))
+        heard = expert.features.extract(levelled(load_audio(sound)))
         frames = min(len(offsets), len(heard) // FEATURES_PER_MOTION)
         spoken = Recording(
             face=voice.face,

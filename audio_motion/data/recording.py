@@ -14,6 +14,7 @@ from audio_motion.errors import InputError
 from audio_motion.features.acoustic import MEL
 from audio_motion.features.cache import cached
 from audio_motion.features.interface import SpeechFeatures
+from audio_motion.features.level import levelled
 from audio_motion.media import SAMPLE_RATE
 from audio_motion.models.examples import choose_examples
 from audio_motion.models.face_statistics import FaceStatistics, measure_face
@@ -64,7 +65,8 @@ class Recording:
 def align(
     sequence: LandmarkSequence, samples: np.ndarray, features: SpeechFeatures, source: str = "in memory"
 ) -> Recording:
-    """Put motion (any fps, space "head") and its sound (16 kHz, the same time 0) on the generator's time line.
+    """Put motion (any fps, space "head") and its sound (16 kHz, the same time 0) on the generator's time line. The
+    sound is heard as `Generator.predict` hears a file's: levelled.
 
     Raises:
         TooShort: too little in common, or hardly a frame is valid.
@@ -81,6 +83,7 @@ def align(
         )
     landmarks = motion.landmarks[:frames]
     face = measure_face(sequence.person, landmarks[valid], motion.eye_openness[:frames][valid])
+    samples = levelled(samples)
     # The built-in features are made faster than a cache is read.
     heard = features.extract(samples) if features is MEL else cached(features, samples)
     digest = hashlib.sha256(features.name.encode())

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from audio_motion.media import AS_PLAYED, SAMPLE_RATE, Tracks, stream_audio
+from audio_motion.features.level import stream_levelled
+from audio_motion.media import AS_PLAYED, SAMPLE_RATE, Tracks
 from audio_motion.predict import Generator
 from geneface_ns.capture_format.capture import Capture
 from geneface_ns.motion.eyes import generated_range, onto_range, with_eyes
@@ -16,9 +17,10 @@ from geneface_ns.motion.voice import Voice
 
 
 def sound_from(path: Path, start: float, tracks: Tracks = AS_PLAYED) -> Iterator[np.ndarray]:
-    """The sound of a file from second `start` on, in float32 chunks of mono 16 kHz."""
+    """The sound of a file from second `start` on, as generators hear it: float32 chunks of mono 16 kHz, at the level
+    that the whole file asks for."""
     skip = round(start * SAMPLE_RATE)
-    for chunk in stream_audio(path, tracks=tracks):
+    for chunk in stream_levelled(path, tracks):
         if skip < len(chunk):
             yield chunk[skip:]
         skip = max(0, skip - len(chunk))

@@ -35,6 +35,13 @@ def test_any_rate_moves_the_mouth_alike(tmp_path: Path, checkpoint: Path, rate: 
     assert np.corrcoef(usual, other)[0, 1] > 0.9
 
 
+def test_speech_recorded_30_db_too_quietly_moves_the_mouth_alike(tmp_path: Path, checkpoint: Path) -> None:
+    usual = predicted(tmp_path, checkpoint, speech_at(16_000), 16_000)
+    quiet = predicted(tmp_path, checkpoint, 10 ** (-30 / 20) * speech_at(16_000), 16_000)
+    assert np.corrcoef(usual, quiet)[0, 1] > 0.95
+    assert 0.85 < quiet.std() / usual.std() < 1.15
+
+
 def test_seven_point_one_is_mixed_down(tmp_path: Path, checkpoint: Path) -> None:
     """Films carry speech in the centre channel, the third of eight."""
     channels = np.zeros((int(SECONDS * 48_000), 8))
