@@ -1,4 +1,7 @@
-"""The ways to work on many clips: both make the same, and neither is stopped by what dies."""
+"""The ways to work on many clips: both make the same, and neither is stopped by what dies.
+
+GENEFACE_RAY_STARTS sets how often Ray is started on a busy machine (0).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ import hashlib
 import os
 import signal
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -27,6 +33,7 @@ from audio_motion.sync import Lag
 from tests.audio_motion.corpus.conftest import Talker
 from tests.audio_motion.corpus.listening import LOCAL, descendants, listening
 
+STARTS = int(os.environ.get("GENEFACE_RAY_STARTS", "0"))
 LINUX = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks into /proc")
 
 
@@ -115,6 +122,25 @@ def test_where_ray_does_not_start_the_work_is_done_without(tmp_path: Path, monke
     assert line.startswith("Ray cannot be used (")
     assert line.endswith(": worked on without it")
     assert "\n" not in line
+
+
+@pytest.mark.skipif(STARTS == 0, reason="GENEFACE_RAY_STARTS says how often Ray is started on a busy machine")
+def test_a_busy_machine(tmp_path: Path) -> None:
+    """Beside twice as many busy processes as there are cores Ray works, or is done without."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * processes.cores())]
+    try:
+        for number in range(STARTS):
+            began, said = time.monotonic(), []
+            todo = broken(tmp_path, 3)
+            outcomes = list(workers.each_clip(todo, tmp_path / str(number), 2, "local", said.append))
+            print(f"start {number}: {time.monotonic() - began:.0f} s", *said, flush=True)
+            assert sorted((outcome.name, outcome.end) for outcome in outcomes) == [
+                (work.source.name, "refused") for work in todo
+            ]
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
 
 
 def test_where_ray_ends_in_the_middle_the_rest_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
