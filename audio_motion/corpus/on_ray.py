@@ -26,7 +26,7 @@ OBJECT_STORE = 100_000_000
 """Bytes of shared memory for Ray: results go to files, so hardly any is needed."""
 STARTS = 2
 """How often a start on this machine is tried."""
-START_SECONDS = 60.0
+START_SECONDS = 90.0
 """Longest wait for one start, which takes about 10 s where the machine has nothing else to do."""
 LOCAL = {
     # On a busy machine Ray fails because its raylet waits 15 s for another process, then ends. Nothing sets that
