@@ -41,24 +41,24 @@ def in_processes(todo: Sequence[ClipWork], output: Path, workers: int | None) ->
                 if pipe is None:
                     child = start(serve, ONE_THREAD)
                     children[pipe := child.pipe] = child
-                busy[pipe] = work, _ = waiting.pop()
+                busy[pipe] = waiting.pop()
                 with suppress(OSError):  # it has died, which is told below
-                    pipe.send((work, output))
-            for pipe in wait(list(busy)):
-                assert isinstance(pipe, Connection)
-                work, tries = busy.pop(pipe)
+                    pipe.send((busy[pipe][0], output))
+            for ready in wait(list(busy)):
+                assert isinstance(ready, Connection)
+                work, tries = busy.pop(ready)
                 try:
-                    outcome = pipe.recv()
+                    outcome = ready.recv()
                 except (EOFError, OSError):
-                    how = how_it_ended(children.pop(pipe))
+                    how = how_it_ended(children.pop(ready))
                     if tries < TRIES:
                         waiting.append((work, tries + 1))
                     else:
                         yield Outcome(work.source.name, "failed", reason=f"its worker died ({how})")
                     continue
-                calls[pipe] += 1
-                if calls[pipe] == CALLS:
-                    kill(children.pop(pipe))
+                calls[ready] += 1
+                if calls[ready] == CALLS:
+                    kill(children.pop(ready))
                 yield outcome
     finally:
         for child in children.values():
