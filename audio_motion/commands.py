@@ -11,7 +11,7 @@ import tyro
 
 from audio_motion.corpus.config import CorpusConfig
 from audio_motion.evaluation.command import EvaluateCommand
-from audio_motion.files import spare_inputs
+from audio_motion.files import need_place, spare_inputs
 from audio_motion.models.pretrained import PRETRAINED_GENERATOR
 from audio_motion.training.command import TrainCommand
 
@@ -61,7 +61,9 @@ class PredictCommand:
         from audio_motion.postprocess import PostProcess
         from audio_motion.predict import Generator
 
-        spare_inputs(self.output, (self.speech, self.generator, self.postnet))
+        checkpoint = self.generator or PRETRAINED_GENERATOR
+        need_place(self.output)
+        spare_inputs(self.output, (self.speech, checkpoint, self.postnet))
         tracks = Tracks(self.picture_track, self.sound_track)
         show_notes(self.speech, audio_info(self.speech, tracks).notes)
         post = PostProcess(
@@ -72,9 +74,7 @@ class PredictCommand:
             silence=self.silence,
             blink=self.blink,
         )
-        generator = Generator.load(
-            self.generator or PRETRAINED_GENERATOR, self.device, post, self.features, self.postnet
-        )
+        generator = Generator.load(checkpoint, self.device, post, self.features, self.postnet)
         motion = generator.predict(self.speech, self.fps, self.seed, self.temperature, tracks)
         motion.save(self.output)
         print(f"wrote {self.output}: {len(motion)} frames, {motion.duration:.2f} s at {motion.fps:g} fps")
@@ -96,6 +96,7 @@ class TrackCommand:
         from audio_motion.media import Tracks, probe, show_notes
         from audio_motion.tracking import track_video
 
+        need_place(self.output)
         spare_inputs(self.output, (self.video,))
         tracks = Tracks(picture=self.picture_track)
         show_notes(self.video, probe(self.video, tracks).notes)

@@ -39,7 +39,9 @@ def ends_in_one_line() -> Iterator[None]:
                 yield
             finally:
                 sys.stdout.flush()  # here, where its errors can be told, and not when Python ends
-        except SystemExit:
+        except SystemExit as ended:
+            if isinstance(ended.__context__, BrokenPipeError):  # rich's way to end where nobody reads
+                raise SystemExit(NOBODY_READS) from None
             raise
         except BaseException as error:
             _end(error, was_interrupted())

@@ -182,6 +182,22 @@ def spare_inputs(output: Path, inputs: Iterable[Path | None]) -> None:
             raise InputError(f"{output}: holds {given}, which is read; choose another folder to write to")
 
 
+def need_place(path: Path) -> None:
+    """Refuse a file to write that will not be written, before the work for it is done.
+
+    Raises:
+        InputError: it is a folder, a pipe or a device, or its folder is a file or may not be written to.
+    """
+    if path.exists() and not path.is_file():  # a file is put in its place, which would end a device
+        what = "folder" if path.is_dir() else "pipe or a device"
+        raise InputError(f"cannot write {path}: is a {what}; give the name of a file")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise InputError(f"cannot write {path}: {folder} is a file; choose another place")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise unwritten(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
 def _same(a: Path, b: Path) -> bool:
     try:
         return a.samefile(b)

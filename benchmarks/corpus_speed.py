@@ -32,6 +32,8 @@ class Speed:
     """Numbers of workers to compare."""
     clips: int = 3
     """Clips a worker, after one that is not timed."""
+    ray_address: str | None = None
+    """As of `audio-motion corpus`: "local" for Ray on this machine; by default processes work."""
 
 
 def main(config: Speed) -> None:
@@ -46,7 +48,10 @@ def main(config: Speed) -> None:
     for workers in config.workers:
         count = config.clips * workers
         todo = [replace(work, key=f"{index:032x}") for index in range(count + workers)]
-        with tempfile.TemporaryDirectory() as output, closing(each_clip(todo, Path(output), workers, None)) as ends:
+        with (
+            tempfile.TemporaryDirectory() as output,
+            closing(each_clip(todo, Path(output), workers, config.ray_address, print)) as ends,
+        ):
             for _ in range(workers):
                 next(ends)
             begin = perf_counter()

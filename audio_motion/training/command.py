@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from audio_motion.files import spare_inputs
-from audio_motion.models.pretrained import PRETRAINED_GENERATOR
+from audio_motion.files import need_place, spare_inputs
+from audio_motion.models.pretrained import PRETRAINED_EXPERT, PRETRAINED_GENERATOR
 
 if TYPE_CHECKING:
     from audio_motion.training.loop import LoopConfig
@@ -51,12 +51,14 @@ class TrainSyncnet(_Run):
 
     def run(self) -> None:
         """Train, with a progress bar."""
+        from audio_motion.device import need_devices
         from audio_motion.models.checkpoint import load_syncnet
         from audio_motion.progress import progress_bar
         from audio_motion.training.distributed import is_main_process
         from audio_motion.training.syncnet import SyncTraining, train_syncnet
 
         spare_sources(self.output, self.sources)
+        need_devices(self.device, self.devices)
         base = SyncTraining()
         config = replace(base, loop=self._loop(base.loop), features=self.features)
         with progress_bar("training the sync expert") as report:
@@ -82,10 +84,12 @@ class TrainGenerator(_Run):
 
     def run(self) -> None:
         """Train, with a progress bar."""
+        from audio_motion.device import need_devices
         from audio_motion.progress import progress_bar
         from audio_motion.training.generator import GeneratorTraining, train_generator
 
         spare_sources(self.output, self.sources, self.expert)
+        need_devices(self.device, self.devices)
         sizes = {"person": GeneratorTraining, "corpus": GeneratorTraining.corpus, "paper": GeneratorTraining.paper}
         base = sizes[self.size]()
         config = replace(base, loop=self._loop(base.loop), features=self.features, expert=self.expert)
@@ -125,11 +129,13 @@ class TrainPostnet:
 
     def run(self) -> None:
         """Train, with a progress bar, and say what was reached."""
+        from audio_motion.device import need_devices
         from audio_motion.models.checkpoint import expert_for, load_postnet
         from audio_motion.progress import progress_bar
         from audio_motion.training.postnet import train_postnet
 
-        spare_sources(self.output, (*self.captures, *self.corpus), self.generator, self.expert)
+        spare_sources(self.output, (*self.captures, *self.corpus), self.generator, self.expert or PRETRAINED_EXPERT)
+        need_devices(self.device, 1)
         expert = self.expert or expert_for(self.generator, self.features)
         with progress_bar("training the post-net") as report:
             train_postnet(
@@ -149,15 +155,17 @@ class TrainPostnet:
 
 
 def spare_sources(output: Path, sources: tuple[Path, ...], *checkpoints: Path | None) -> None:
-    """Refuse to write a checkpoint over what a training reads: `spare_inputs`, and what lies in folders among sources.
+    """Refuse to write a checkpoint over what a training reads: `spare_inputs`, and what lies in folders among sources;
+    or where it cannot be written.
 
     A capture's own checkpoints lie in its folder and may be replaced.
 
     Raises:
-        InputError: `output` is something that is read.
+        InputError: `output` is something that is read, or cannot be written.
     """
     from audio_motion.sequence import LandmarkSequence
 
+    need_place(output)
     spare_inputs(output, (*sources, *checkpoints))
     for source in sources:
         if source.is_dir():

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from audio_motion.errors import one_line
+from tests.audio_motion.data.captures import write_capture
 from tests.audio_motion.synthetic_speech import talk, write_wav
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks into /proc")
@@ -87,13 +88,23 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
 
 
 @LINUX
-def test_ctrl_c_at_any_moment(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "spans"),
+    [
+        ("predict speech.wav out.npz", (0.2, 1.0, 2.0, 3.0)),
+        ("train generator anna --output out.safetensors --size corpus", (3.0, 12.0)),
+        ("evaluate --on anna --speech speech.wav", (6.0,)),
+    ],
+    ids=lambda value: value.split()[0] if isinstance(value, str) else "",
+)
+def test_ctrl_c_at_any_moment(words: str, spans: tuple[float, ...], tmp_path: Path) -> None:
     """While packages are imported, models loaded, motion made: wherever it comes."""
     write_wav(tmp_path / "speech.wav", talk(60.0)[0])
-    words = [sys.executable, "-m", "audio_motion.cli", "predict", "speech.wav", "out.npz"]
+    write_capture(tmp_path / "anna", 12.0)
+    command = [sys.executable, "-m", "audio_motion.cli", *words.split()]
     dice = random.Random(0)
-    for span in (0.2, 1.0, 2.0, 3.0):
-        process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    for span in spans:
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         while not _catches(process.pid, signal.SIGTERM):
             time.sleep(0.002)
         time.sleep(dice.uniform(0, span))
@@ -103,7 +114,9 @@ def test_ctrl_c_at_any_moment(tmp_path: Path) -> None:
             continue  # it had ended
         assert process.returncode in (130, -signal.SIGINT), said  # shells call both 130
         assert said == "interrupted; nothing half-written is left, run it again to go on\n"
-        assert os.listdir(tmp_path) == ["speech.wav"]
+        assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
+        if words.startswith("predict"):
+            assert sorted(os.listdir(tmp_path)) == ["anna", "speech.wav"]
 
 
 def _catches(pid: int, number: int) -> bool:

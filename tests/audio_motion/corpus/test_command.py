@@ -1,9 +1,11 @@
-"""The real command on Ray: killed, started again, and nothing that was finished is done twice."""
+"""The real command: interrupted or killed, started again, and nothing that was finished is done twice."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,12 +15,12 @@ import numpy as np
 import pytest
 
 from audio_motion.corpus.store import Store
-from audio_motion.corpus.workers import each_clip
 from audio_motion.data.corpus import load_corpus
-from audio_motion.errors import InputError
 from tests.audio_motion.corpus.conftest import Talker, write_video
+from tests.audio_motion.corpus.listening import descendants
 
 CLIPS = 3
+LINUX = Path("/proc/self/stat").exists()
 
 
 def test_killed_and_started_again(talker: Talker, tmp_path: Path) -> None:
@@ -35,8 +37,11 @@ def test_killed_and_started_again(talker: Talker, tmp_path: Path) -> None:
     while not store.finished():
         assert first.poll() is None, "the command ended before it could be killed"
         time.sleep(0.02)
+    workers = descendants(first.pid) if LINUX else {}
     first.kill()
     first.wait()
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        time.sleep(0.02)  # they notice that they are alone
     assert not store.listing.exists()
     kept = len(store.finished()) + len(store.refused())
 
@@ -44,7 +49,7 @@ def test_killed_and_started_again(talker: Talker, tmp_path: Path) -> None:
     said = second.stdout + second.stderr
     assert second.returncode == 0, said
     assert "Traceback" not in said
-    assert "ray" not in said.lower()  # its own messages stay off the screen
+    assert "ray" not in said.lower()
     before, done, refused = (
         sum(map(int, re.findall(rf"(\d+) {what}", said)))
         for what in ("of 4 clips were done before", "done[, ]", "refused")
@@ -61,6 +66,27 @@ def test_killed_and_started_again(talker: Talker, tmp_path: Path) -> None:
     assert "4 of 4 clips were done before" in third.stdout + third.stderr
 
 
-def test_a_cluster_that_does_not_answer() -> None:
-    with pytest.raises(InputError, match=r"no Ray cluster answers at 127\.0\.0\.1:1 "):
-        next(each_clip([], Path("out"), None, "127.0.0.1:1"))
+@pytest.mark.skipif(not LINUX, reason="looks into /proc")
+def test_ctrl_c_while_workers_work(talker: Talker, tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    for index in range(CLIPS):
+        shutil.copy(talker.path, tmp_path / "videos" / f"{index}.mp4")
+    command = [sys.executable, "-m", "audio_motion.cli", "corpus", "videos", "out", "--workers", "1"]
+    process = subprocess.Popen(
+        [*command, "--speakers", "clip"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    store = Store(tmp_path / "out")
+    while not store.finished():
+        assert process.poll() is None, "the command ended before it could be interrupted"
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: all of its processes get it
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert re.fullmatch(r"stopped after [1-3] of 3 clips; the same command goes on from there\n", said), said
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)  # nobody is left of them

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from audio_motion.corpus import make, workers
+from audio_motion.corpus import make
+from audio_motion.corpus import work as work_of_one
 from audio_motion.corpus.clip import ClipWork, Refused
 from audio_motion.corpus.config import CorpusConfig, Gate
 from audio_motion.corpus.make import make_corpus
-from audio_motion.corpus.workers import Outcome, work_on
+from audio_motion.corpus.outcome import Outcome
+from audio_motion.corpus.work import work_on
 from audio_motion.data.corpus import load_corpus
 from audio_motion.data.shard_file import StoredClip
 from audio_motion.errors import InputError
@@ -42,7 +44,7 @@ def worked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def one_after_the_other(todo: Sequence[ClipWork], output: Path, *_: object) -> Iterator[Outcome]:
         yield from (work_on(work, output) for work in todo)
 
-    monkeypatch.setattr(workers, "make_clip", work_on_clip)
+    monkeypatch.setattr(work_of_one, "make_clip", work_on_clip)
     monkeypatch.setattr(make, "each_clip", one_after_the_other)
     return names
 
