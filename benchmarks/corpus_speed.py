@@ -33,7 +33,7 @@ class Speed:
     clips: int = 3
     """Clips a worker, after one that is not timed."""
     ray_address: str | None = None
-    """As of `audio-motion corpus`: "local" for Ray on this machine; by default processes work."""
+    """Of a running cluster, as `audio-motion corpus` takes it; by default processes of this machine work."""
 
 
 def main(config: Speed) -> None:
@@ -50,7 +50,7 @@ def main(config: Speed) -> None:
         todo = [replace(work, key=f"{index:032x}") for index in range(count + workers)]
         with (
             tempfile.TemporaryDirectory() as output,
-            closing(each_clip(todo, Path(output), workers, config.ray_address, print)) as ends,
+            closing(each_clip(todo, Path(output), workers, config.ray_address)) as ends,
         ):
             for _ in range(workers):
                 next(ends)

@@ -65,9 +65,8 @@ class CorpusConfig:
     workers: int | None = None
     """Clips worked on at once, a core each (default: all cores, of the cluster where there is one)."""
     ray_address: str | None = None
-    """Address of a running Ray cluster ("auto" for the one this machine belongs to), or "local" to start Ray here; by
-    default that is done for 50 clips and more. On a cluster both folders must lie under the same path on every
-    machine."""
+    """Address of a running Ray cluster ("auto" for the one this machine belongs to); by default this machine works
+    alone. On a cluster both folders must lie under the same path on every machine."""
     gate: Gate = field(default_factory=Gate)
 
     def content(self) -> dict:

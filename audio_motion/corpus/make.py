@@ -72,17 +72,13 @@ def _work(config: CorpusConfig, store: Store, keyed: dict[str, Source], console:
         console.print(f"{len(keyed) - len(todo)} of {len(keyed)} clips were done before")
     if not todo:
         return []
-
-    def say(line: str) -> None:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-
     failed: list[Refusal] = []
     ends: Counter[str] = Counter()
     seconds, began = 0.0, time.monotonic()
     try:
         with (
             progress_bar("clips") as show,
-            closing(each_clip(todo, config.output, config.workers, config.ray_address, say)) as outcomes,
+            closing(each_clip(todo, config.output, config.workers, config.ray_address)) as outcomes,
         ):
             show(0, len(todo), {})
             for outcome in outcomes:
@@ -91,7 +87,7 @@ def _work(config: CorpusConfig, store: Store, keyed: dict[str, Source], console:
                 if outcome.end == "failed":
                     failed.append(Refusal(outcome.name, "failed", outcome.reason))
                 for note in outcome.notes:
-                    say(f"{outcome.name}: {note}")
+                    console.print(f"{outcome.name}: {note}", highlight=False, markup=False, soft_wrap=True)
                 ends[outcome.end] += 1
                 seconds += outcome.seconds
                 took = time.monotonic() - began

@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 
 LISTENS = "0A"
-LOCAL = ("0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F")
-"""127.0.0.1, ::1 and ::ffff:127.0.0.1 as the tables write them."""
 
 
 def descendants(root: int) -> dict[int, str]:
