@@ -42,7 +42,7 @@ def save_model(
         "schema_version": schema_version,
         "features": features.name,
         "features_spec": features.spec,
-        "sha256": _digest(kept),
+        "sha256": digest(kept),
     }
     said = json.dumps(info)
     header = {"info": said, "sha256": _digest_of_header(said, kept)}
@@ -87,7 +87,7 @@ def load_model(
         # Files of older releases say nothing of their header's checksum.
         whole = header.keys() <= {"info", "sha256"}
         whole &= header.get("sha256") in (None, _digest_of_header(header["info"], tensors))
-        if not whole or _digest(tensors) != info["sha256"]:
+        if not whole or digest(tensors) != info["sha256"]:
             raise InputError(f"{path}: damaged (its checksum does not match); copy it again, or {again}")
         _check(info, tensors)
         heard = _features(path, info["features"], info["features_spec"], features, device)
@@ -131,12 +131,13 @@ def _features(path: Path, name: str, spec: str, given: str | None, device: str) 
     return features
 
 
-def _digest(tensors: dict[str, torch.Tensor]) -> str:
-    digest = hashlib.sha256()
+def digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 of tensors on the CPU and their names."""
+    found = hashlib.sha256()
     for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].numpy().tobytes())
-    return digest.hexdigest()
+        found.update(name.encode())
+        found.update(tensors[name].numpy().tobytes())
+    return found.hexdigest()
 
 
 def _digest_of_header(info: str, tensors: Mapping[str, torch.Tensor]) -> str:
