@@ -55,6 +55,8 @@ def fault(ended: Ended) -> str | None:
         return f"died of {signal.Signals(-ended.code).name}"
     if ended.peak > MEMORY:
         return f"used {ended.peak / 2**30:.2f} GiB"
+    if "has not enough memory" in ended.said:
+        return f"wanted more than {_GUARD >> 30} GiB"
     if "Traceback" in ended.said:
         return "a traceback"
     errors = sum(line.startswith("error: ") for line in ended.said.splitlines())
@@ -133,6 +135,7 @@ def _obey(job: dict) -> None:
         os.setgroups([])
         os.setgid(job["user"])
         os.setuid(job["user"])
+        os.environ["HOME"] = job["folder"]
     program, *arguments = sys.argv = job["words"]
     if program in PROGRAMS:
         _imported(PROGRAMS[program])()
@@ -168,7 +171,15 @@ def _serve() -> None:
         *("geneface_ns.commands.render", "geneface_ns.commands.evaluate", "geneface_ns.commands.process"),
         *("geneface_ns.capture.process", "geneface_ns.evaluation.evaluate", "geneface_ns.output.drive"),
         *("geneface_ns.motion.speech", "geneface_ns.motion.trajectory", "geneface_ns.renderers.reference"),
-        *("mediapipe", "lightning.fabric", "matplotlib.pyplot", "tensorboard", "torch.utils.tensorboard", "tyro"),
+        *(
+            "encodings.cp437",
+            "mediapipe",
+            "lightning.fabric",
+            "matplotlib.pyplot",
+            "tensorboard",
+            "torch.utils.tensorboard",
+            "tyro",
+        ),
     ):
         import_module(name)
     answers = os.fdopen(os.dup(1), "w")

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from audio_motion.errors import InputError, one_line
-from audio_motion.files import written_whole
+from audio_motion.files import need_file, written_whole
 from geneface_ns.capture_format.capture import Capture, load_capture
 from geneface_ns.capture_format.fingerprint import fingerprint
 from geneface_ns.nerf.head import HeadFieldConfig
@@ -128,6 +128,7 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is damaged, of another method, or of another format.
     """
+    need_file(path, "copy it again, or remove it")
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle is a damaged program: it may raise anything
@@ -178,6 +179,7 @@ def find_run(path: Path) -> Path:
     if path.is_dir():
         run = path
     else:
+        need_file(path, f"give the config.yml that `ns-train {METHOD}` wrote")
         try:
             text = path.read_text()
         except (OSError, UnicodeDecodeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,11 @@ from tests.fuzz.originals import make_originals
 
 
 @pytest.fixture(scope="package")
-def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_originals(tmp_path_factory.mktemp("originals"))
+def originals() -> Iterator[Path]:
+    """Where everybody may look: pytest's own folders are the user's alone."""
+    with tempfile.TemporaryDirectory(prefix="originals-") as name:
+        Path(name).chmod(0o755)
+        yield make_originals(Path(name))
 
 
 @pytest.fixture(scope="package")
