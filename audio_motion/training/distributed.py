@@ -134,6 +134,5 @@ def require_finite(losses: Iterable[tuple[str, Tensor]], step: int) -> None:
     """
     for name, loss in losses:
         if not torch.isfinite(loss):
-            raise NotFinite(
-                f"step {step}: the {name} loss is {loss.item()}; look at what is learnt from, or lower the learning rate"
-            )
+            advice = "look at what is learnt from, or lower the learning rate"
+            raise NotFinite(f"step {step}: the {name} loss is {loss.item()}; {advice}")

@@ -190,7 +190,7 @@ SUBJECTS = (
     ),
     Subject(
         0.015,
-        tuple(f"anna/{name}.png" for name in ("background", "images/00031", "masks/00031", "torso/00031")),
+        tuple(f"anna/{name}.png" for name in ("background", "images/00023", "masks/00023", "torso/00023")),
         lambda name: blocks.damaged,
         (
             lambda o, f, out: (
