@@ -165,6 +165,8 @@ def _watched(child: int, pipe: int) -> tuple[int, resource.struct_rusage, bytes,
 
 def _serve() -> None:
     """Run the commands that are asked for on standard input, one a line."""
+    from numba.core.registry import cpu_target
+
     for name in (
         *("audio_motion.commands", "audio_motion.tracking", "audio_motion.training.postnet", "audio_motion.predict"),
         *("audio_motion.corpus.make", "audio_motion.training.generator", "audio_motion.evaluation.evaluate"),
@@ -182,6 +184,8 @@ def _serve() -> None:
         ),
     ):
         import_module(name)
+    for context in (cpu_target.typing_context, cpu_target.target_context):  # numba's, which kernels need to be loaded
+        context.refresh()
     answers = os.fdopen(os.dup(1), "w")
     gc.freeze()  # collections in the forked processes need not touch, and so copy, what is imported
     for line in sys.stdin:

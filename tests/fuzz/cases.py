@@ -174,7 +174,7 @@ SUBJECTS = (
         0.015,
         ("speakers.csv",),
         lambda name: texts.damaged_text,
-        (lambda o, f, out: ("audio-motion", "corpus", o / "videos", o / "made", "--speaker-table", f),),
+        (lambda o, f, out: ("audio-motion", "corpus", o / "videos", f.parent / "made", "--speaker-table", f),),
     ),
     Subject(
         0.04,
@@ -225,11 +225,10 @@ def make_case(originals: Path, place: Path, seed: int, number: int) -> Case:
         damaged = blocks.damaged(damaged, rng)
     file = place / name
     beside = name.parts[0] if len(name.parts) > 1 else f"{name.stem}.*"
-    for other in originals.glob(beside):
+    for other in {*originals.glob(beside), originals / "made"}:  # which a corpus's tables are read for
         _linked(other, place / other.name)
     file.unlink()
     file.write_bytes(damaged)
-    _date(originals, file)
     out = place / "out"
     out.mkdir()
     words = subject.readers[int(rng.integers(len(subject.readers)))](originals, file, out)
@@ -237,16 +236,11 @@ def make_case(originals: Path, place: Path, seed: int, number: int) -> Case:
 
 
 def _linked(original: Path, place: Path) -> None:
-    """A folder with links to the files of another, or a link to a file. A file with a lock or of a run is copied."""
+    """A link to a file, or a folder of links to the files of another: what is written replaces the links."""
     if not original.is_dir():
         place.symlink_to(original)
         return
     shutil.copytree(original, place, copy_function=os.symlink)
-
-
-def _date(originals: Path, file: Path) -> None:
-    """Voices kept in a capture are as old as its landmarks."""
-    os.utime(file, (1e9, 1e9))
 
 
 def run_case(commands: Forked, originals: Path, place: Path, seed: int, number: int) -> tuple[Case, Ended, str | None]:

@@ -116,7 +116,7 @@ def _sounds(folder: Path) -> None:
 
 
 def _motions(folder: Path) -> None:
-    sound, motion = talk(6.0)
+    sound, motion = talk(4.0)
     motion.save(folder / "motion.npz")
     write_wav(folder / "motion.wav", sound)
     still = np.tile(TEMPLATE, (5, 1, 1)).astype(np.float32)
