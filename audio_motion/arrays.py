@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ LARGEST = 1 << 30
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, SyntaxError, MemoryError),
-    *(ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError),
+    *(ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, tokenize.TokenError),
 )
 """What zipfile and numpy raise on files that are damaged, or none of ours."""
 

@@ -178,7 +178,9 @@ def spare_inputs(output: Path, inputs: Iterable[Path | None]) -> None:
             continue
         if _same(output, given):
             raise InputError(f"{output}: would replace {given}, which is read; choose another output")
-        if any(_same(output, folder) for path in (given.absolute(), given.resolve()) for folder in path.parents):
+        # Not Path.resolve, which gives up on links that lead back to themselves.
+        paths = (given.absolute(), Path(os.path.realpath(given)))
+        if any(_same(output, folder) for path in paths for folder in path.parents):
             raise InputError(f"{output}: holds {given}, which is read; choose another folder to write to")
 
 

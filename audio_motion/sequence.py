@@ -19,6 +19,9 @@ SCHEMA_VERSION = 1
 SLOWEST, FASTEST = 0.1, 1000.0
 """Frames per second that can be meant."""
 
+FARTHEST = 1000.0
+"""Face widths from the origin, and eye openness, that can be meant: beyond it numbers are damage and overflow."""
+
 Space = Literal["head", "offset"]
 
 
@@ -130,6 +133,8 @@ class LandmarkSequence:
         for name, array in (("landmarks", self.landmarks), ("eye_openness", self.eye_openness)):
             bad = ~np.isfinite(array.reshape(frames, -1)).all(axis=1)
             check(not bad.any(), f"{name} is not finite at frame {int(bad.argmax())}")
+            far = np.abs(array.reshape(frames, -1)).max(axis=1)
+            check(far.max() <= FARTHEST, f"{name} reaches {far.max():g} at frame {int(far.argmax())}")
         check(SLOWEST <= self.fps <= FASTEST, f"fps is {self.fps:g}")
         check(self.space in ("head", "offset"), f"unknown space {self.space!r}")
         check(isinstance(self.person, str), f"the person's name is {self.person!r}")
@@ -139,8 +144,8 @@ class LandmarkSequence:
                 value = getattr(record, name)
                 check(isinstance(value, expected), f"{name} is {value!r}")
         if self.mean is not None:
-            good = self.mean.shape == (68, 3) and self.mean.dtype == np.float32 and np.isfinite(self.mean).all()
-            check(bool(good), "the mean face is not a finite float32 [68, 3]")
+            good = self.mean.shape == (68, 3) and self.mean.dtype == np.float32
+            check(good and bool((np.abs(self.mean) <= FARTHEST).all()), "the mean face is no float32 [68, 3] of a face")
         if (sound := self.sound) is not None:
             # A name alone: what comes from elsewhere must not lead out of its own folder.
             check(sound.file == Path(sound.file).name not in ("", ".."), f"the sound's file name is {sound.file!r}")

@@ -52,8 +52,15 @@ def find_videos(folder: Path) -> list[Source]:
         what = "is a file" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {what}; give the folder that holds the videos")
     found = []
+    above: dict[str, set[str]] = {}  # the real paths of a folder and those above it
     for here, folders, files in os.walk(folder, followlinks=True, onerror=_unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        above[here] = {os.path.realpath(here), *above.get(os.path.dirname(here), ())}
+        # Links that lead back up would show every video again and again.
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and os.path.realpath(os.path.join(here, name)) not in above[here]
+        ]
         paths = [Path(here, name) for name in files if not name.startswith(".")]
         sounds = {(path.stem, path.suffix.lower()): path for path in paths}
         for path in paths:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from audio_motion.errors import InputError
+from audio_motion.files import need_file
 
 Split = Literal["train", "held-out"]
 
@@ -81,6 +82,7 @@ def split_of(speaker: str, held_out: float) -> Split:
 
 
 def _from_table(names: Sequence[str], path: Path) -> dict[str, str]:
+    need_file(path, "give a CSV with the columns file and speaker")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,9 +12,11 @@ import numpy as np
 import torch
 
 from audio_motion.data.corpus import Clip, load_corpus
+from audio_motion.data.json_kinds import as_kind
 from audio_motion.data.recording import SHORTEST, Recording, TooShort, align, hold_out_tail, pool_speakers
 from audio_motion.errors import InputError
 from audio_motion.features.interface import SpeechFeatures
+from audio_motion.json_file import read_json
 from audio_motion.media import load_audio
 from audio_motion.models.generator import MOTION_RATE
 from audio_motion.sequence import LandmarkSequence
@@ -129,15 +130,23 @@ def _capture_recording(path: Path, features: SpeechFeatures, split: Split) -> Re
     return replace(whole, face=known.face, offsets=offsets, valid=test)
 
 
+@dataclass(frozen=True)
+class _Frame:
+    """What of a frame in transforms.json is looked at here."""
+
+    time: float
+    split: str
+
+
 def _train_frames(transforms: Path, frames: int) -> int:
     """How many frames lie before the first that is kept for test."""
+    found = read_json(transforms, "run `geneface process`")
     try:
-        listed = json.loads(transforms.read_text())["frames"]
-        splits = [frame["split"] for frame in sorted(listed, key=lambda frame: frame["time"])]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{transforms}: not a capture's transforms.json ({type(error).__name__}: {error}); run `geneface process`"
-        ) from error
+        listed = as_kind(found["frames"], list[_Frame])
+    except (ValueError, KeyError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"{transforms}: not a capture's transforms.json ({reason}); run `geneface process`") from error
+    splits = [frame.split for frame in sorted(listed, key=lambda frame: frame.time)]
     if len(splits) != frames:
         raise InputError(
             f"{transforms}: {len(splits)} frames, landmarks.npz has {frames}; run `geneface process` again"

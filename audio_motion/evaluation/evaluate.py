@@ -11,12 +11,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from audio_motion.data.json_kinds import as_kind
 from audio_motion.data.recording import Recording
 from audio_motion.data.sources import Split, load_recordings
 from audio_motion.errors import InputError
 from audio_motion.evaluation.measures import Measures, average, closure, measure, opening_deviation
 from audio_motion.evaluation.predictors import Predictor, mean_face, nearest_neighbour, ridge, speak
 from audio_motion.files import written_whole
+from audio_motion.json_file import read_json
 from audio_motion.media import load_audio
 from audio_motion.models.checkpoint import TrainedGenerator, TrainedSyncExpert, load_generator, load_syncnet
 from audio_motion.models.pretrained import PRETRAINED_EXPERT
@@ -144,14 +146,14 @@ def _bilabials(path: Path) -> list[tuple[float, float]]:
     """
     if not path.is_file():
         return []
+    expected = 'expected "phones": [[name, start, end], …], or no such file'
+    found = read_json(path, expected)
     try:
-        phones = json.loads(path.read_text(encoding="utf-8"))["phones"]
-        return [(float(start), float(end)) for name, start, end in phones if name in ("p", "b", "m")]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: not the phoneme times of the sound beside it ({type(error).__name__}: {error}); expected "
-            '"phones": [[name, start, end], …], or no such file'
-        ) from error
+        phones = as_kind(found["phones"], list[tuple[str, float, float]])
+    except (ValueError, KeyError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"{path}: not the phoneme times of the sound beside it ({reason}); {expected}") from error
+    return [(start, end) for name, start, end in phones if name in ("p", "b", "m")]
 
 
 def _plain(figures: dict[str, float]) -> dict[str, float | None]:

@@ -16,7 +16,16 @@ from av.container.input import InputContainer
 from av.video.frame import VideoFrame
 
 from audio_motion.errors import InputError
-from audio_motion.media.container import AS_PLAYED, Tracks, choose_picture, choose_sound, decodable, is_film, opened
+from audio_motion.media.container import (
+    AS_PLAYED,
+    Tracks,
+    choose_picture,
+    choose_sound,
+    decodable,
+    is_film,
+    known_stream,
+    opened,
+)
 from audio_motion.media.decode import decoded_pictures
 from audio_motion.media.rate import choose_rate
 
@@ -195,8 +204,8 @@ def _first_picture(
     path: Path, index: int, first_key: int, stamps: tuple[float, ...] | None
 ) -> tuple[float, VideoFrame]:
     with opened(path, "a video") as container:
-        stream = container.streams[index]
-        found = next(decoded_pictures(path, container, stream, first_key, stamps), None)  # type: ignore[arg-type]
+        stream = known_stream(path, container.streams.video, index)
+        found = next(decoded_pictures(path, container, stream, first_key, stamps), None)
     if found is None:
         raise InputError(f"{path}: holds no picture that can be decoded; give another file")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import av
 from av.audio.stream import AudioStream
@@ -14,6 +14,8 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from audio_motion.errors import InputError
+
+AnyStream = TypeVar("AnyStream", bound=Stream)
 
 _NOT_FILMED = Disposition.attached_pic | Disposition.timed_thumbnails
 _PLAYLISTS = {"concat", "hls", "dash"}
@@ -104,6 +106,18 @@ def choose_picture(
         return None, []
     chosen = next((stream for stream in moving if is_default(stream)), moving[0])
     return chosen, _note_choice(moving, chosen, "picture", tracks)
+
+
+def known_stream(path: Path, streams: Sequence[AnyStream], index: int) -> AnyStream:
+    """The one of some streams that had this index when the file was looked at first.
+
+    Raises:
+        InputError: there is none any more.
+    """
+    found = next((stream for stream in streams if stream.index == index), None)
+    if found is None:
+        raise InputError(f"{path}: has changed while it was read; leave it alone and run the command again")
+    return found
 
 
 def decodable(stream: Stream) -> bool:

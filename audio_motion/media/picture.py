@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import av
 import cv2
 import numpy as np
 from av.buffer import Buffer
@@ -15,7 +16,7 @@ from av.video.frame import VideoFrame
 from audio_motion.errors import InputError
 from audio_motion.media.clock import Clock, read_clock
 from audio_motion.media.colour import ColourConverter, dynamic_range
-from audio_motion.media.container import AS_PLAYED, Tracks, opened
+from audio_motion.media.container import AS_PLAYED, Tracks, known_stream, opened, reason
 from audio_motion.media.decode import decoded_pictures
 from audio_motion.media.interlace import deinterlaced
 
@@ -112,15 +113,18 @@ def _native_frames(path: Path, clock: Clock, threads: int, deinterlace: bool) ->
     assert clock.picture is not None
     convert, first_size = ColourConverter(), None
     with opened(path, "a video") as container:
-        stream = container.streams.video[[s.index for s in container.streams.video].index(clock.picture)]
+        stream = known_stream(path, container.streams.video, clock.picture)
         stream.thread_type = "AUTO"
         stream.thread_count = threads
         pictures = decoded_pictures(path, container, stream, clock.first_key, clock.stamps)
-        for time, frame in deinterlaced(pictures, deinterlace):
-            turn = _orientation(frame)
-            rgb = _turned(convert(frame, *_square(frame, clock.pixel_aspect)), *turn)
-            first_size = first_size or (rgb.shape[1], rgb.shape[0])
-            yield time - clock.zero, _fitted(rgb, first_size)
+        try:
+            for time, frame in deinterlaced(pictures, deinterlace):
+                turn = _orientation(frame)
+                rgb = _turned(convert(frame, *_square(frame, clock.pixel_aspect)), *turn)
+                first_size = first_size or (rgb.shape[1], rgb.shape[0])
+                yield time - clock.zero, _fitted(rgb, first_size)
+        except av.FFmpegError as error:
+            raise InputError(f"{path}: its pictures cannot be converted ({reason(error)}); encode it again") from error
 
 
 def _resampled(

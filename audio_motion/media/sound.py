@@ -21,12 +21,14 @@ from av.container.input import InputContainer
 
 from audio_motion.errors import InputError
 from audio_motion.media.clock import Clock, read_clock
-from audio_motion.media.container import AS_PLAYED, Tracks, opened, reason
+from audio_motion.media.container import AS_PLAYED, Tracks, known_stream, opened, reason
 from audio_motion.media.mixer import Mixer
 
 SAMPLE_RATE = 16000
 """Hz; of all sound inside the system."""
 
+SLOWEST_RATE, FASTEST_RATE = 1000, 3_000_000
+"""Hz that a file's sound can have; others are damage, by which a second would become hours, or fill the memory."""
 _LOOK_AHEAD = 0.5
 """Seconds over which all times must say that sound is missing, or is there twice: single ones jitter."""
 _NOTICED = 0.003
@@ -136,30 +138,40 @@ def stream_channels(
     """
     path = Path(path)
     clock = read_clock(path, tracks)
-    mixer = Mixer(sample_rate, layout)
-    made = 0  # index of the next sample to give
-    skip = 0  # samples to leave out before it
+    made = 0
     with _opened(path, clock) as (container, stream):
-        for frame, time, missing in _placed(_frames(path, container, stream), clock.zero):
-            blocks = []
-            if missing > 0:
-                blocks.append(mixer.flush())
-                blocks.append(mixer.silence(max(0, round(time * sample_rate) - made - blocks[0].shape[1] + skip)))
-            elif missing < 0:
-                skip += round(-missing * sample_rate)
-            blocks.append(mixer.mix(frame))
-            for block in blocks:
-                kept = block[:, min(skip, block.shape[1]) :]
-                skip -= block.shape[1] - kept.shape[1]
-                if kept.shape[1]:
-                    yield kept
-                    made += kept.shape[1]
-        rest = mixer.flush()[:, skip:]
-        if rest.shape[1]:
-            yield rest
-            made += rest.shape[1]
+        try:
+            for block in _mixed(_placed(_frames(path, container, stream), clock.zero), Mixer(sample_rate, layout)):
+                yield block
+                made += block.shape[1]
+        except (av.FFmpegError, ValueError) as error:
+            raise InputError(f"{path}: its sound cannot be converted ({reason(error)}); encode it again") from error
     if made == 0:
         raise InputError(f"{path}: its sound track is empty or cannot be decoded; give a file with sound in it")
+
+
+def _mixed(placed: Iterator[tuple[AudioFrame, float, float]], mixer: Mixer) -> Iterator[np.ndarray]:
+    """What `_placed` gives, without gaps: float32 [channels, n], never empty."""
+    made = 0  # index of the next sample to give
+    skip = 0  # samples to leave out before it
+    for frame, time, missing in placed:
+        blocks = []
+        if missing > 0:
+            blocks.append(mixer.flush())
+            silent = round(time * mixer.sample_rate) - made - blocks[0].shape[1] + skip
+            blocks.append(mixer.silence(max(0, silent)))
+        elif missing < 0:
+            skip += round(-missing * mixer.sample_rate)
+        blocks.append(mixer.mix(frame))
+        for block in blocks:
+            kept = block[:, min(skip, block.shape[1]) :]
+            skip -= block.shape[1] - kept.shape[1]
+            if kept.shape[1]:
+                yield kept
+                made += kept.shape[1]
+    rest = mixer.flush()[:, skip:]
+    if rest.shape[1]:
+        yield rest
 
 
 def _placed(frames: Iterator[AudioFrame], zero: float | None) -> Iterator[tuple[AudioFrame, float, float]]:
@@ -214,7 +226,10 @@ def _opened(path: Path, clock: Clock) -> Iterator[tuple[InputContainer, AudioStr
         )
         raise InputError(f"{path}: {what}")
     with opened(path, "a sound or video file") as container:
-        yield container, next(stream for stream in container.streams.audio if stream.index == clock.sound)
+        stream = known_stream(path, container.streams.audio, clock.sound)
+        if not SLOWEST_RATE <= (stream.rate or 0) <= FASTEST_RATE:
+            raise InputError(f"{path}: its sound claims {stream.rate or 0} samples a second; encode it again")
+        yield container, stream
 
 
 def _frames(path: Path, container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:

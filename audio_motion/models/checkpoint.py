@@ -20,6 +20,8 @@ from audio_motion.postprocess import scale_opening
 GENERATOR_SCHEMA = 3
 POSTNET_SCHEMA = 1
 SYNCNET_SCHEMA = 1
+LARGEST_FACTOR = 1000.0
+"""Of a face's scale and a mouth's amplitude: more is damage."""
 _FACE = [field.name for field in fields(FaceStatistics) if field.name not in ("person", "scale")]
 
 
@@ -139,7 +141,7 @@ def load_generator(path: Path, device: str = "cpu", features: str | None = None)
         model.load_state_dict(without_prefix(tensors, "model."))
         face = _face(info, tensors)
         return TrainedGenerator(
-            model.to(device).eval(), face, info["amplitude"], info["training"], heard, info["sha256"]
+            model.to(device).eval(), face, _factor(info, "amplitude"), _figures(info), heard, info["sha256"]
         )
 
     return load_model(path, "generator", GENERATOR_SCHEMA, build, device, features)
@@ -170,7 +172,7 @@ def load_postnet(path: Path, device: str = "cpu", features: str | None = None) -
         model.load_state_dict(without_prefix(tensors, "model."))
         face = _face(info, tensors)
         return TrainedPostNet(
-            model.to(device).eval(), face, info["generator_sha256"], info["training"], heard, info["sha256"]
+            model.to(device).eval(), face, info["generator_sha256"], _figures(info), heard, info["sha256"]
         )
 
     return load_model(path, "postnet", POSTNET_SCHEMA, build, device, features)
@@ -192,7 +194,7 @@ def load_syncnet(path: Path, device: str = "cpu", features: str | None = None) -
     def build(info: dict, tensors: dict[str, torch.Tensor], heard: SpeechFeatures) -> TrainedSyncExpert:
         model = SyncExpert(SyncConfig(**info["config"]))
         model.load_state_dict(tensors)
-        return TrainedSyncExpert(model.to(device).eval(), info["training"], heard)
+        return TrainedSyncExpert(model.to(device).eval(), _figures(info), heard)
 
     return load_model(path, "syncnet", SYNCNET_SCHEMA, build, device, features)
 
@@ -216,5 +218,27 @@ def _with_face(weights: dict[str, torch.Tensor], face: FaceStatistics) -> dict[s
 
 
 def _face(info: dict, tensors: dict[str, torch.Tensor]) -> FaceStatistics:
+    """Raises ValueError where it is none."""
     statistics = {name: tensors[f"face.{name}"].numpy() for name in _FACE}
-    return FaceStatistics(person=info["person"], scale=info["spread"], **statistics)
+    for name, array in statistics.items():
+        wanted = {"eyes": (2,), "examples": (len(array), 20, 3)}.get(name, (68, 3)) if array.ndim else None
+        if array.shape != wanted or array.dtype != np.float32:
+            raise ValueError(f"face.{name} is {array.dtype} {array.shape}")
+    if not isinstance(info["person"], str):
+        raise ValueError(f"person is {info['person']!r}")
+    return FaceStatistics(person=info["person"], scale=_factor(info, "spread"), **statistics)
+
+
+def _factor(info: dict, name: str) -> float:
+    """A number above 0. Raises ValueError where it is none."""
+    value = info[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= LARGEST_FACTOR:
+        raise ValueError(f"{name} is {value!r}")
+    return float(value)
+
+
+def _figures(info: dict) -> dict:
+    """What is said of the training. Raises ValueError where it is no object."""
+    if not isinstance(info["training"], dict):
+        raise ValueError(f"training is {info['training']!r}")
+    return info["training"]

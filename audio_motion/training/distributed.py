@@ -122,12 +122,17 @@ def is_main_process() -> bool:
     return int(getattr(rank_zero_only, "rank", 0) or 0) == 0
 
 
+class NotFinite(InputError, FloatingPointError):
+    """A training has come to what is no number: through what it was given, or through its learning rate."""
+
+
 def require_finite(losses: Iterable[tuple[str, Tensor]], step: int) -> None:
     """Stop before a loss that is no number spoils the weights.
 
     Raises:
-        FloatingPointError: naming step and loss.
+        NotFinite: naming step and loss.
     """
     for name, loss in losses:
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"step {step}: the {name} loss is {loss.item()}; lower the learning rate")
+            advice = "look at what is learnt from, or lower the learning rate"
+            raise NotFinite(f"step {step}: the {name} loss is {loss.item()}; {advice}")

@@ -107,7 +107,7 @@ def train_generator(
 
     Raises:
         InputError: a source, the features or the expert cannot be used, or `output` cannot be written.
-        FloatingPointError: a loss is no longer finite; names the step and the term.
+        NotFinite: a loss is no longer finite; names the step and the term.
     """
     config = config or GeneratorTraining()
     features = open_features(config.features, config.loop.device)

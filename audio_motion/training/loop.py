@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from audio_motion.errors import InputError
-from audio_motion.training.distributed import Distributed, is_main_process, launch
+from audio_motion.training.distributed import Distributed, NotFinite, is_main_process, launch
 from audio_motion.training.state import load_state, restore, save_state
-from audio_motion.training.tensorboard import log_figures, open_writer
+from audio_motion.training.tensorboard import Events
 
 Progress = Callable[[int, int, dict[str, float]], None]
 """Called after each step with (steps done, steps planned, latest figures)."""
@@ -118,7 +118,7 @@ def train(
 
     Raises:
         InputError: `output` cannot be written.
-        FloatingPointError: a loss is no longer finite; names the step and the term.
+        NotFinite: a loss is no longer finite; names the step and the term.
     """
     state = output.with_name(f"{output.name}.state")
     made = fit(make_task, config, progress, state, output.with_name(f"{output.name}.logs"))
@@ -144,7 +144,7 @@ def fit(
 
     Raises:
         InputError: there are no such devices, or they cannot share a batch, or the seed is negative.
-        FloatingPointError: a loss or the figure of a validation is no longer finite.
+        NotFinite: a loss or the figure of a validation is no longer finite.
     """
     if config.seed < 0:
         raise InputError(f"seed is {config.seed}; give 0 or a greater whole number")
@@ -187,7 +187,7 @@ def run(
         _log.info("going on from step %d", done)
     figures: dict[str, float] = {}
     with ExitStack() as stack:
-        writer = stack.enter_context(open_writer(logs)) if logs and distributed.is_main else None
+        writer = stack.enter_context(Events(logs)) if logs and distributed.is_main else None
         for step in range(done, config.steps):
             if misses >= config.patience:
                 break
@@ -207,14 +207,17 @@ def run(
                     value, others = task.validate()
                 value = distributed.fabric.broadcast(value)
                 if isnan(value):
-                    raise FloatingPointError(f"step {done}: the validation's figure is nan; lower the learning rate")
+                    raise NotFinite(
+                        f"step {done}: the validation's figure is nan; look at what is learnt from, or lower the "
+                        "learning rate"
+                    )
                 given_up = value == inf
                 figures |= {"validation": value} | others
                 misses = 0 if value < lowest else config.patience if given_up else misses + 1
                 if value < lowest:
                     lowest, best = value, copied(task.module)
                 if writer:
-                    log_figures(writer, done, figures, task.pictures())
+                    writer.log(done, figures, task.pictures())
                 task.module.load_state_dict(latest)
                 if state and distributed.is_main:
                     info = {"step": done, "misses": misses, "lowest": lowest, "given_up": given_up}

@@ -113,7 +113,7 @@ def train_postnet(
 
     Raises:
         InputError: a source or a checkpoint cannot be used, or `output` cannot be written.
-        FloatingPointError: a loss is no longer finite; names the step and the term.
+        NotFinite: a loss is no longer finite; names the step and the term.
     """
     config = config or PostNetTraining()
     device = config.loop.device

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from audio_motion.data.recording import Recording
 from audio_motion.files import written_whole
-from audio_motion.models.store import without_prefix
+from audio_motion.models.store import digest, without_prefix
 
 
 def fingerprint(described: object, recordings: Sequence[Recording], networks: Sequence[nn.Module | None] = ()) -> str:
@@ -52,8 +52,10 @@ def save_state(
     for number, optimizer in enumerate(optimizers):
         for index, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{index}.{name}": value for name, value in moments.items()}
+    kept = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    info = {**info, "sha256": digest(kept)}
     # Not save_file: its errors on a full disk cannot be told from others.
-    contents = save({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, {"info": json.dumps(info)})
+    contents = save(kept, {"info": json.dumps(info)})
     with written_whole(path) as temporary:
         temporary.write_bytes(contents)
 
@@ -68,8 +70,9 @@ def load_state(path: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict] |
             info = json.loads(file.metadata()["info"])
             if info["fingerprint"] != fingerprint:
                 return None
-            return {name: file.get_tensor(name) for name in file.keys()}, info  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            return (tensors, info) if info["sha256"] == digest(tensors) else None
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
 
 

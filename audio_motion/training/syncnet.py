@@ -62,7 +62,7 @@ def train_syncnet(
 
     Raises:
         InputError: a source or the features cannot be used, or `output` cannot be written.
-        FloatingPointError: the loss is no longer finite.
+        NotFinite: the loss is no longer finite.
     """
     config = config or SyncTraining()
     features = open_features(config.features, config.loop.device)

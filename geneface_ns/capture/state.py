@@ -12,10 +12,11 @@ from pathlib import Path
 
 from audio_motion.errors import InputError
 from audio_motion.files import written_whole
+from audio_motion.json_file import read_json
 from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture_format.layout import Layout
 
-VERSION = 3
+VERSION = 4
 """Raised when a stage's result changes, so that a half-done directory of an older version is not gone on with."""
 
 
@@ -41,7 +42,8 @@ class State:
 
     def save(self) -> None:
         with written_whole(self.layout.state) as temporary:
-            temporary.write_text(json.dumps({"key": self.key, "stages": self.stages}))
+            said = {"key": self.key, "stages": self.stages}
+            temporary.write_text(json.dumps({**said, "sha256": _digest(said)}))
 
 
 def source_key(config: CaptureOptions) -> str:
@@ -121,8 +123,13 @@ def _lost(layout: Layout, stages: dict) -> bool:
 
 
 def _read(path: Path) -> dict | None:
+    """What `State.save` wrote; None where it is not there, or damaged."""
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
+        found = read_json(path, "")
+    except InputError:
         return None
-    return found if isinstance(found, dict) and {"key", "stages"} <= found.keys() else None
+    return found if found.pop("sha256", None) == _digest(found) else None
+
+
+def _digest(said: dict) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from audio_motion.errors import InputError
+from audio_motion.files import need_file
 
 FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
 """Run lengths alone are both quicker and smaller on camera pictures than zlib's default at that level."""
@@ -28,6 +30,8 @@ def write_png(path: Path, picture: np.ndarray) -> None:
         temporary.write_bytes(data.tobytes())
         temporary.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
         raise InputError(f"cannot write {path}: {error.strerror}; free some space or choose another folder") from error
 
 
@@ -37,6 +41,7 @@ def read_png(path: Path) -> np.ndarray:
     Raises:
         InputError: no such file, or damaged.
     """
+    need_file(path, "run `geneface process` again with --overwrite")
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:

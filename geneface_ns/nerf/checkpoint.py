@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-import pickle
 import re
-import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from audio_motion.errors import InputError
-from audio_motion.files import written_whole
+from audio_motion.errors import InputError, one_line
+from audio_motion.files import need_file, written_whole
 from geneface_ns.capture_format.capture import Capture, load_capture
 from geneface_ns.capture_format.fingerprint import fingerprint
 from geneface_ns.nerf.head import HeadFieldConfig
@@ -26,8 +24,13 @@ FORMAT = 3
 """Raised when the tensors or their meaning change."""
 FOLDER = "nerfstudio_models"
 """nerfstudio's folder of checkpoints inside a run."""
+SHORTEST_STEP = 1e-3
+"""Face widths between the samples of a ray: fewer would take hours a picture."""
 PREFIX = "_model.portrait."
 """Of the portrait's tensors among nerfstudio's."""
+
+_DAMAGED = (ArithmeticError, LookupError, ValueError, TypeError, AttributeError, RuntimeError)
+"""What building a portrait raises where a checkpoint is none of ours."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +54,27 @@ class About:
         # A subclass's further fields are no part of the portrait.
         own = PortraitConfig(**{field.name: getattr(config, field.name) for field in fields(PortraitConfig)})
         return About(FORMAT, str(capture.folder.resolve()), fingerprint(capture), downscale, asdict(own))
+
+    @staticmethod
+    def read(contents: dict[str, Any]) -> About:
+        """What a checkpoint's contents say of it.
+
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError: no such thing, or sizes that are not its tensors'.
+        """
+        about = About(**contents[METHOD])
+        for field in fields(About):
+            value = getattr(about, field.name)
+            if type(value).__name__ != str(field.type).partition("[")[0]:
+                raise TypeError(f"{field.name} is {value!r}")
+        # Every size is a side of some tensor: a file asks for no more memory than its own size allows for.
+        largest = max(side for value in _tensors(contents).values() for side in value.shape)
+        for number in (about.downscale, *_numbers(about.portrait)):
+            if not 0 <= number <= largest:
+                raise ValueError(f"a size of {number}")
+        if not about.portrait["sample_step"] >= SHORTEST_STEP:
+            raise ValueError(f"sample_step is {about.portrait['sample_step']}")
+        return about
 
     @property
     def portrait_config(self) -> PortraitConfig:
@@ -104,15 +128,18 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is damaged, of another method, or of another format.
     """
+    need_file(path, "copy it again, or remove it")
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, OSError) as error:
+    except Exception as error:  # a damaged pickle is a damaged program: it may raise anything
         raise InputError(f"{path}: damaged checkpoint ({first_line(error)}); copy it again, or remove it") from error
     if not isinstance(contents, dict) or "pipeline" not in contents:
         raise InputError(f"{path}: not a checkpoint of `ns-train {METHOD}`; give one")
     about = contents.get(METHOD)
     if about is None:
         raise InputError(f"{path}: of another method, or of an older release of {METHOD}; train again")
+    if not isinstance(about, dict) or "format" not in about or type(contents.get("step")) is not int:
+        raise InputError(f"{path}: damaged checkpoint (it does not say what it is); copy it again, or remove it")
     if about["format"] != FORMAT:
         raise InputError(f"{path}: checkpoint format {about['format']}, this program reads {FORMAT}; train again")
     return contents
@@ -152,6 +179,7 @@ def find_run(path: Path) -> Path:
     if path.is_dir():
         run = path
     else:
+        need_file(path, f"give the config.yml that `ns-train {METHOD}` wrote")
         try:
             text = path.read_text()
         except (OSError, UnicodeDecodeError) as error:
@@ -199,16 +227,44 @@ def load_trained(path: Path, data: Path | None = None, device: str = "auto") -> 
     """
     run = find_run(path)
     checkpoint, contents = newest(checkpoints(run / FOLDER))
-    about = About(**contents[METHOD])
+    try:
+        about = About.read(contents)
+    except _DAMAGED as error:
+        raise _not_ours(checkpoint, error) from error
     folder = Path(data) if data is not None else Path(about.capture)
     if data is None and not folder.exists():
         raise InputError(f"{folder}: the capture that {run} was trained on is gone; say where it is with --data")
     capture = load_capture(folder)
     check_capture(about.fingerprint, capture, checkpoint)
-    portrait = Portrait(capture, about.downscale, about.portrait_config)
-    tensors = {k[len(PREFIX) :]: v for k, v in contents["pipeline"].items() if k.startswith(PREFIX)}
-    portrait.load_state_dict(tensors)
+    try:
+        portrait = Portrait(capture, about.downscale, about.portrait_config)
+        portrait.load_state_dict(_tensors(contents))
+    except _DAMAGED as error:
+        raise _not_ours(checkpoint, error) from error
     return Trained(portrait.to(choose_device(device)).eval(), capture, int(contents["step"]))
+
+
+def _tensors(contents: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The portrait's tensors. Raises ValueError where one holds no numbers."""
+    tensors = {k[len(PREFIX) :]: v for k, v in contents["pipeline"].items() if k.startswith(PREFIX)}
+    for name, value in tensors.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise ValueError(f"{name} is not finite")
+    return tensors
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """All numbers in nested containers."""
+    if isinstance(value, dict | list | tuple):
+        for inside in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(inside)
+    elif not isinstance(value, bool):
+        yield float(value)
+
+
+def _not_ours(path: Path, error: Exception) -> InputError:
+    reason = f"{type(error).__name__}: {one_line(error)[:200]}"
+    return InputError(f"{path}: no whole checkpoint of `ns-train {METHOD}` ({reason}); copy it again, or train again")
 
 
 def choose_device(name: str) -> torch.device:

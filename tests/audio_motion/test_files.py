@@ -46,3 +46,8 @@ def test_a_folder_around_an_input_is_refused_and_one_beside_it_not(tmp_path: Pat
     spare_inputs(tmp_path / "c", (folder / "clip.mp4",))
     spare_inputs(folder / "other.mp4", (folder / "clip.mp4", tmp_path / "absent.mp4"))
     spare_inputs(elsewhere, (folder / "clip.mp4",))
+
+
+def test_a_link_to_itself_is_nothing_that_is_read(tmp_path: Path) -> None:
+    (tmp_path / "loop.wav").symlink_to(tmp_path / "loop.wav")
+    spare_inputs(tmp_path / "out.npz", (tmp_path / "loop.wav",))  # reading it says what is wrong

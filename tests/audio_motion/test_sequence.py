@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -107,7 +108,9 @@ def test_senseless_descriptions_are_told_in_one_line(tmp_path: Path, change: Cal
 
 
 @pytest.mark.parametrize("name", ["landmarks", "eye_openness", "valid", "fps"])
-@pytest.mark.parametrize("value", [np.float32(1), np.zeros((0,)), np.array("x"), np.full((30, 2), np.nan)])
+@pytest.mark.parametrize(
+    "value", [np.float32(1), np.zeros((0,)), np.array("x"), np.full((30, 2), np.nan), np.array(1e30)]
+)
 def test_senseless_arrays_are_told_in_one_line(tmp_path: Path, name: str, value: np.ndarray) -> None:
     path = tmp_path / "a.npz"
     sequence().save(path)
@@ -119,3 +122,25 @@ def test_senseless_arrays_are_told_in_one_line(tmp_path: Path, name: str, value:
     with pytest.raises(InputError, match=r"a\.npz: ") as error:
         LandmarkSequence.load(path)
     assert "\n" not in str(error.value)
+
+
+def test_an_arrays_header_that_is_no_python_is_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    sequence().save(path)
+    with zipfile.ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    members["fps.npy"] = members["fps.npy"].replace(b"}", b"(")
+    with zipfile.ZipFile(path, "w") as file:
+        for name, contents in members.items():
+            file.writestr(name, contents)
+    with pytest.raises(InputError, match=r"a\.npz: damaged"):
+        LandmarkSequence.load(path)
+
+
+@pytest.mark.parametrize("name", ["landmarks", "eye_openness", "mean"])
+def test_finite_numbers_that_no_face_has_are_told(name: str) -> None:
+    whole = sequence(mean=TEMPLATE.astype(np.float32))
+    far = getattr(whole, name).copy()
+    far.reshape(-1)[-1] = 1e30  # its square is none
+    with pytest.raises(InputError, match="make the landmark sequence again"):
+        replace(whole, **{name: far})

@@ -26,6 +26,14 @@ def test_any_layout_and_the_sound_beside_a_video(tmp_path: Path) -> None:
     assert sounds == ["é clip.m4a", None, "top.wav"]
 
 
+def test_links_that_lead_back_up_show_no_video_twice(tmp_path: Path) -> None:
+    touch(tmp_path, "videos/id1/a.mp4", "elsewhere/b.mp4")
+    (tmp_path / "videos" / "id1" / "back").symlink_to(tmp_path / "videos")
+    (tmp_path / "videos" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "round").symlink_to(tmp_path / "videos")
+    assert [source.name for source in find_videos(tmp_path / "videos")] == ["id1/a.mp4", "linked/b.mp4"]
+
+
 def test_a_key_changes_with_file_sound_and_options_and_not_with_the_folders_place(tmp_path: Path) -> None:
     touch(tmp_path / "one", "a.mp4")
     (source,) = find_videos(tmp_path / "one")

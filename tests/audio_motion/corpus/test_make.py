@@ -143,7 +143,7 @@ def test_mistakes_are_told_before_anything_is_written(tmp_path: Path, worked: li
     for options, problem in (
         ({"held_out": 1.5}, "--held-out"),
         ({"workers": 0}, "--workers"),
-        ({"speaker_table": tmp_path / "none.csv"}, "cannot be read"),
+        ({"speaker_table": tmp_path / "none.csv"}, "no such file"),
     ):
         with pytest.raises(InputError, match=problem):
             run(tmp_path, **options)

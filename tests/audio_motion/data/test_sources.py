@@ -46,9 +46,10 @@ def test_mistakes_in_captures_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="at least 2 s"):
         load_recordings(write_capture(tmp_path / "short", 2.0), MEL, "all")
     broken = write_capture(tmp_path / "broken", 6.0)
-    (broken / "transforms.json").write_text("{")
-    with pytest.raises(InputError, match=r"transforms\.json"):
-        load_recordings(broken, MEL, "train")
+    for text in ("{", "[" * 100_000, '{"frames": null}', '{"frames": [{"time": "0", "split": "train"}]}', "[]"):
+        (broken / "transforms.json").write_text(text)
+        with pytest.raises(InputError, match=r"transforms\.json"):
+            load_recordings(broken, MEL, "train")
     with pytest.raises(InputError, match="no such file"):
         load_recordings(tmp_path / "nowhere.npz", MEL, "all")
     sound, motion = talk(6.0)

@@ -9,7 +9,9 @@ import pytest
 
 from audio_motion.data.recording import Recording
 from audio_motion.data.sources import load_recordings
+from audio_motion.errors import InputError
 from audio_motion.evaluation import evaluate as evaluate_module
+from audio_motion.evaluation.evaluate import evaluate
 from audio_motion.features.acoustic import MEL
 from audio_motion.models.checkpoint import TrainedSyncExpert, save_syncnet
 from audio_motion.models.syncnet import SyncConfig, SyncExpert
@@ -106,3 +108,12 @@ def test_sounds_are_judged_by_the_expert_that_is_named(
     assert judges[0] is not None
     assert judges[0].model.config.hidden == 8
     assert judges[1] is None  # the package's own
+
+
+@pytest.mark.parametrize("phones", ['[["p", NaN, 1]]', '[["p", "0", 1]]', "null", "[" * 100_000], ids=str.__len__)
+def test_phones_that_are_none_are_told(tmp_path: Path, checkpoint: Path, phones: str) -> None:
+    write_wav(tmp_path / "speech.wav", talk(1.0)[0])
+    (tmp_path / "speech.json").write_text(f'{{"phones": {phones}}}')
+    with pytest.raises(InputError, match=r"speech\.json: "):
+        evaluate([checkpoint], [], [], [tmp_path / "speech.wav"], "all", None, None, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

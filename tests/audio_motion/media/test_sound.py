@@ -1,5 +1,6 @@
 import logging
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 
 from audio_motion.errors import InputError
-from audio_motion.media import audio_info, load_audio, sound_seconds, stream_audio
+from audio_motion.media import audio_info, load_audio, sound, sound_seconds, stream_audio
+from audio_motion.media.clock import read_clock
 
 
 def write_sound(
@@ -148,3 +150,23 @@ def test_damage_in_the_middle_keeps_the_time_of_the_rest(tmp_path: Path, caplog:
     with caplog.at_level(logging.WARNING):
         samples = load_audio(tmp_path / "damaged.m4a")
     assert abs(len(samples) - len(load_audio(tmp_path / "a.m4a"))) < 0.15 * 16000
+
+
+@pytest.mark.parametrize("rate", [1, 50_000_000])
+def test_a_rate_that_no_sound_has_is_refused(tmp_path: Path, rate: int) -> None:
+    """As damage to four bytes makes it: a second would become hours, or fill the memory."""
+    path = write_sound(tmp_path / "a.wav")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:24] + rate.to_bytes(4, "little") + whole[28:])
+    with pytest.raises(InputError, match=rf"a\.wav: its sound claims {rate} samples a second"):
+        load_audio(path)
+
+
+def test_a_file_that_lost_its_track_since_it_was_looked_at_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_sound(tmp_path / "a.wav")
+    clock = read_clock(path)
+    monkeypatch.setattr(sound, "read_clock", lambda path, tracks: replace(clock, sound=1))
+    with pytest.raises(InputError, match=r"a\.wav: has changed while it was read"):
+        load_audio(path)

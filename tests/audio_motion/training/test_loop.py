@@ -14,6 +14,7 @@ from audio_motion.errors import InputError
 from audio_motion.training.distributed import launch
 from audio_motion.training.loop import Ended, LoopConfig, copied, run
 from audio_motion.training.state import load_state, save_state
+from audio_motion.training.tensorboard import Events
 
 
 class Climb:
@@ -158,3 +159,23 @@ def test_a_full_disk_is_told_and_keeps_the_state_of_before(tmp_path: Path) -> No
     assert found is not None
     assert found[1]["step"] == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["m.state"]
+
+
+def test_a_damaged_state_is_no_state(tmp_path: Path) -> None:
+    path, module = tmp_path / "m.state", nn.Linear(4, 4)
+    save_state(path, module, AveragedModel(module), [], copied(module), {"step": 1, "fingerprint": "f"})
+    whole = path.read_bytes()
+    assert load_state(path, "f") is not None
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))  # a weight, which looks as good as any other
+    assert load_state(path, "f") is None
+
+
+def test_logs_are_what_tensorboard_reads(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with Events(tmp_path) as writer:
+        writer.log(3, {"validation": 0.5}, np.zeros((2, 4, 6, 3), np.uint8))
+        writer.log(4, {"validation": 0.25}, None)
+    read = EventAccumulator(str(tmp_path)).Reload()
+    assert [(each.step, each.value) for each in read.Scalars("validation")] == [(3, 0.5), (4, 0.25)]
+    assert (read.Images("motion")[0].width, read.Images("motion")[0].height) == (6, 4)

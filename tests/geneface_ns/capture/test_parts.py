@@ -253,6 +253,20 @@ def test_state_is_for_one_video_and_one_set_of_options(tmp_path: Path) -> None:
     assert not layout.work.exists()
 
 
+def test_a_damaged_state_is_of_an_unknown_video(tmp_path: Path) -> None:
+    video = tmp_path / "a.mp4"
+    video.write_bytes(b"one")
+    config = CaptureOptions(video, tmp_path / "out")
+    layout = Layout(config.output)
+    open_state(config, layout).mark("sound", frames=3)
+    layout.audio.touch()
+    whole = layout.state.read_text()
+    for damaged in (whole[:-9], whole.replace("3", "4", 1), whole.replace('{"frames": 3}', "null"), "[" * 100_000):
+        layout.state.write_text(damaged)
+        with pytest.raises(InputError, match="an unfinished capture of an unknown video"):
+            open_state(config, layout)
+
+
 def test_a_removal_that_was_killed_is_gone_on_with(tmp_path: Path) -> None:
     video = tmp_path / "a.mp4"
     video.write_bytes(b"one")

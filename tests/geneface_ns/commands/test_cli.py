@@ -79,7 +79,7 @@ def test_render_says_what_is_wrong(tmp_path: Path) -> None:
 
     assert "nothing to say" in render(good)
     assert "'.gif'" in render(good, "--audio", speech, output=tmp_path / "out.gif")
-    assert "absent.yml: cannot be read" in render(tmp_path / "absent.yml", "--audio", speech)
+    assert "absent.yml: no such file" in render(tmp_path / "absent.yml", "--audio", speech)
     assert "'nerfacto'" in render(config(tmp_path / "b", "nerfacto"), "--audio", speech)
     assert "no checkpoint" in render(config(tmp_path / "c", checkpoint=False), "--audio", speech)
     assert "absent.wav: no such file" in render(good, "--audio", tmp_path / "absent.wav")
@@ -100,7 +100,7 @@ def test_render_says_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_evaluate_says_what_is_wrong(tmp_path: Path) -> None:
-    assert "cannot be read" in fails("evaluate", "--load-config", tmp_path / "absent.yml")
+    assert "no such file" in fails("evaluate", "--load-config", tmp_path / "absent.yml")
     text = tmp_path / "config.yml"
     text.write_text("method_name: geneface\n")
     assert "not a nerfstudio config" in fails("evaluate", "--load-config", text)

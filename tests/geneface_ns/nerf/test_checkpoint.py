@@ -153,3 +153,32 @@ def test_left_overs_of_living_writers_stay(tmp_path: Path) -> None:
         mine.write_text("mine")
     assert (tmp_path / "a.txt").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"geneface": []},
+        {"geneface": {"format": 3}},
+        {"step": None},
+        {"pipeline": {PREFIX + "head.encoder.mean": torch.zeros(3)}},
+        {"pipeline": {}},
+        {"pipeline": {PREFIX + "head.encoder.mean": torch.full((68, 3), torch.nan)}},
+    ],
+    ids=["no description", "half a description", "no step", "other tensors", "no tensors", "no numbers"],
+)
+def test_a_whole_file_that_is_no_checkpoint_of_ours(run: Path, spoilt: dict) -> None:
+    for path in (run / FOLDER).iterdir():
+        write(path, {**read(path), **spoilt})
+    with pytest.raises(InputError, match=r"step-000000007\.ckpt: .*again"):
+        load_trained(run)
+
+
+def test_a_checkpoint_asks_for_no_more_than_its_size(run: Path) -> None:
+    path = run / FOLDER / "step-000000007.ckpt"
+    whole = read(path)
+    for name, value in {"occupancy_resolution": 100_000, "sample_step": 1e-9}.items():
+        portrait = {**whole[METHOD]["portrait"], name: value}
+        write(path, {**whole, METHOD: {**whole[METHOD], "portrait": portrait}})
+        with pytest.raises(InputError, match=f"{value}"):
+            load_trained(run)
