@@ -17,7 +17,7 @@ from audio_motion.corpus.store import Refusal, Store, index, read_refusal
 from audio_motion.corpus.workers import each_clip
 from audio_motion.data.corpus import load_corpus
 from audio_motion.errors import InputError
-from audio_motion.files import spare_inputs
+from audio_motion.files import need_place, spare_inputs
 from audio_motion.progress import progress_bar
 from audio_motion.sync import estimate_lag
 
@@ -107,4 +107,6 @@ def _check(config: CorpusConfig) -> None:
         raise InputError(f"--held-out {config.held_out}: a share of the speakers is meant, from 0 to below 1")
     if config.workers is not None and config.workers < 1:
         raise InputError(f"--workers {config.workers}: at least one is needed")
+    for name in ("corpus.json", "report.json", "report.png"):
+        need_place(config.output / name)
     spare_inputs(config.output, (config.videos, config.speaker_table))

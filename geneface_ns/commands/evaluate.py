@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from audio_motion.errors import InputError
-from audio_motion.files import spare_inputs, written_whole
+from audio_motion.files import need_place, spare_inputs, written_whole
 from geneface_ns.commands.memory import explains_out_of_memory
 
 
@@ -50,6 +50,7 @@ class EvaluateConfig:
         folder = self.output or run / "evaluation"
         report_file, video = folder / "evaluation.json", folder / "side_by_side.mp4"
         for output in (report_file, video):
+            need_place(output)
             spare_inputs(output, (self.load_config, Path(self.generator)))
         import numpy as np
 

@@ -60,7 +60,7 @@ class RenderConfig:
         Raises:
             InputError: anything given cannot be used; found out before the model is loaded where possible.
         """
-        from audio_motion.files import spare_inputs
+        from audio_motion.files import need_place, spare_inputs
         from audio_motion.media import audio_info, show_notes, sound_seconds
         from geneface_ns.nerf.checkpoint import find_run
         from geneface_ns.output.video import codecs_for
@@ -75,6 +75,7 @@ class RenderConfig:
             assert self.motion is not None
             sound = sound_beside(self.motion, sequence)
         given = (self.audio, self.motion, sound, self.camera_path, self.load_config, Path(self.generator))
+        need_place(self.output)
         spare_inputs(self.output, given)
         duration = None
         if sound is not None:

@@ -269,7 +269,7 @@ def make_clip(file: str, out: str) -> None:
     from audio_motion.corpus.clip import ClipWork
     from audio_motion.corpus.config import Gate
     from audio_motion.corpus.find import Source
-    from audio_motion.corpus.workers import work_on
+    from audio_motion.corpus.work import work_on
     from audio_motion.sync import estimate_lag
 
     source = Source("clip", Path(file), None)

@@ -132,7 +132,7 @@ def test_a_folder_where_a_file_is_to_be_written(originals: Path, commands: Forke
     (place / product).unlink()
     (place / product / "inside").mkdir(parents=True)
     before = contents(place)
-    refused(commands.run(place, *words(originals, place)), "Is a directory")
+    refused(commands.run(place, *words(originals, place)), "is a folder; give the name of a file")
     assert contents(place).items() >= before.items()
     assert not [path for path in place.rglob(".*-*") if path.is_file()]
 

@@ -1,7 +1,7 @@
 """Damaged files of every kind, to every command that reads it: it ends well or says in one line why not, within 20 s
 and 2 GiB.
 
-GENEFACE_FUZZ sets how many cases are tried (300), GENEFACE_FUZZ_SEED which ones (1). `python -m tests.fuzz SEED NUMBER`
+GENEFACE_FUZZ sets how many cases are tried (150), GENEFACE_FUZZ_SEED which ones (1). `python -m tests.fuzz SEED NUMBER`
 runs one again.
 """
 
@@ -19,7 +19,7 @@ import pytest
 from tests.forked import PROGRAMS, Ended, Forked
 from tests.fuzz.cases import run_case
 
-CASES = int(os.environ.get("GENEFACE_FUZZ", "300"))
+CASES = int(os.environ.get("GENEFACE_FUZZ", "150"))
 SEED = int(os.environ.get("GENEFACE_FUZZ_SEED", "1"))
 
 
