@@ -9,9 +9,9 @@ READY  := $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/geneface demo --output-dir out
 
-# Every core runs tests of its own, so torch takes one thread in each.
+# Every core runs files of its own, so torch takes one thread in each.
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .
