@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,73 +11,27 @@ from audio_motion.errors import InputError, one_line
 from audio_motion.json_file import read_json
 from audio_motion.sequence import LandmarkSequence
 from geneface_ns.capture_format.layout import Layout
-from geneface_ns.capture_format.poses import is_rigid
+from geneface_ns.capture_format.person import Person, problem_of
 
 SCHEMA_VERSION = 1
-LARGEST = 16384
-"""Pixels, width and height: more is no picture but a mistake."""
-FASTEST = 1000.0
-"""Frames per second."""
 
 
 @dataclass(frozen=True)
-class Capture:
-    """One person's processed video: F frames of one size, seen by one pinhole camera."""
+class Capture(Person):
+    """One person's processed video on the disk."""
 
     folder: Path
-    person: str
-    fps: float
-    width: int
-    height: int
-    focal: tuple[float, float]
-    """fl_x, fl_y in pixels."""
-    centre: tuple[float, float]
-    """cx, cy in pixels."""
-    head_box: np.ndarray
-    """float32 [2, 3]: lowest and highest corner in the head frame."""
-    c2w: np.ndarray
-    """float32 [F, 4, 4]: camera to head frame."""
-    body: np.ndarray
-    """float32 [F, 2, 3]: the torso's affine motion since the reference frame, pixels."""
     lips_box: np.ndarray
     """float32 [F, 4]: x0, y0, x1, y1 in pixels."""
-    is_train: np.ndarray
-    """bool [F]; the others are the test split."""
-    valid: np.ndarray
-    """bool [F]: False where the face was not seen."""
-
-    def __len__(self) -> int:
-        return len(self.c2w)
-
-    @cached_property
-    def landmarks(self) -> LandmarkSequence:
-        """The tracked landmarks, one row a frame."""
-        sequence = LandmarkSequence.load(self.layout.landmarks)
-        if len(sequence) != len(self):
-            raise InputError(
-                f"{self.folder}: landmarks.npz has {len(sequence)} frames, transforms.json {len(self)}; "
-                "run `geneface process` again"
-            )
-        return sequence
-
-    @cached_property
-    def mean_landmarks(self) -> np.ndarray:
-        """float32 [68, 3]: the person's mean over the valid training frames."""
-        return self.landmarks.landmarks[self.is_train & self.valid].mean(axis=0)
 
     @property
     def layout(self) -> Layout:
         """Where its files lie."""
         return Layout(self.folder)
 
-    @property
-    def times(self) -> np.ndarray:
-        """float32 [F]: each frame's key, 0 for the first and 1 for the last."""
-        return np.linspace(0, 1, len(self), dtype=np.float32)
-
 
 def load_capture(folder: Path) -> Capture:
-    """Read `transforms.json` of a capture directory.
+    """Read `transforms.json` and `landmarks.npz` of a capture directory.
 
     Raises:
         InputError: not a capture directory, another schema version, or missing, malformed or senseless entries.
@@ -101,9 +54,8 @@ def load_capture(folder: Path) -> Capture:
         def column(name: str, shape: tuple[int, ...]) -> np.ndarray:
             return np.array([frame[name] for frame in frames], np.float32).reshape(len(frames), *shape)
 
-        capture = Capture(
-            folder=folder,
-            person=data["person"],
+        described = dict(
+            name=data["person"],
             fps=float(data["fps"]),
             width=int(data["w"]),
             height=int(data["h"]),
@@ -120,31 +72,17 @@ def load_capture(folder: Path) -> Capture:
         raise InputError(
             f"{path}: malformed capture ({type(error).__name__}: {one_line(error)}); run `geneface process` again"
         ) from error
-    _check(capture, path)
-    return capture
-
-
-def _check(capture: Capture, path: Path) -> None:
-    """Raises InputError unless every value can be meant."""
-
-    def check(good: bool | np.bool_, problem: str) -> None:
-        if not good:
-            raise InputError(f"{path}: malformed capture ({problem}); run `geneface process` again")
-
-    check(isinstance(capture.person, str), f"person is {capture.person!r}")
-    check(0 < capture.fps <= FASTEST, f"fps is {capture.fps:g}")
-    for name, size in (("w", capture.width), ("h", capture.height)):
-        check(0 < size <= LARGEST, f"{name} is {size}")
-    for name, focal in zip(("fl_x", "fl_y"), capture.focal, strict=True):
-        check(np.isfinite(focal) and focal > 0, f"{name} is {focal:g}")
-    check(np.isfinite(capture.centre).all(), f"cx, cy are {capture.centre}")
-    low, high = capture.head_box
-    check(np.isfinite(capture.head_box).all() and (low < high).all(), "head_box holds nothing")
-    for name, good in (
-        ("transform_matrix is no rotation and place", is_rigid(capture.c2w)),
-        ("body is not finite", np.isfinite(capture.body).all(axis=(1, 2))),
-        ("lips_box is not finite", np.isfinite(capture.lips_box).all(axis=1)),
-    ):
-        check(good.all(), f"frame {int((~good).argmax())}: {name}")
+    landmarks = LandmarkSequence.load(Layout(folder).landmarks)
+    if len(landmarks) != len(frames):
+        raise InputError(
+            f"{folder}: landmarks.npz has {len(landmarks)} frames, transforms.json {len(frames)}; "
+            "run `geneface process` again"
+        )
+    capture = Capture(folder=folder, landmarks=landmarks, **described)
+    good = np.isfinite(capture.lips_box).all(axis=1)
+    problem = problem_of(capture) or (None if good.all() else f"frame {int((~good).argmax())}: lips_box is not finite")
+    if problem is not None:
+        raise InputError(f"{path}: malformed capture ({problem}); run `geneface process` again")
     if not (capture.is_train & capture.valid).any():
         raise InputError(f"{path}: no valid training frame; run `geneface process` on a longer or clearer video")
+    return capture

@@ -98,7 +98,7 @@ class RenderConfig:
         from audio_motion.progress import shown
         from geneface_ns.motion.sequence import motion_of_sequence
         from geneface_ns.motion.speech import motion_of_speech
-        from geneface_ns.motion.trajectory import capture_trajectory, trajectory_from_file
+        from geneface_ns.motion.trajectory import own_trajectory, trajectory_from_file
         from geneface_ns.motion.voice import voice_of
         from geneface_ns.nerf.checkpoint import load_trained
         from geneface_ns.output.drive import drive
@@ -110,7 +110,7 @@ class RenderConfig:
         if self.camera_path is not None:
             trajectory = trajectory_from_file(self.camera_path, capture)
         else:
-            trajectory = capture_trajectory(capture)
+            trajectory = own_trajectory(capture)
         if sequence is not None:
             total = max(1, round((duration or sequence.duration) * capture.fps))
             motion = motion_of_sequence(sequence, capture, total)

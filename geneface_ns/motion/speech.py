@@ -1,4 +1,4 @@
-"""Speech as motion of a captured person, one frame at a time."""
+"""Speech as motion of a person, one frame at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from audio_motion.features.level import stream_levelled
 from audio_motion.media import AS_PLAYED, SAMPLE_RATE, Tracks
 from audio_motion.predict import Generator
-from geneface_ns.capture_format.capture import Capture
+from geneface_ns.capture_format.person import Person
 from geneface_ns.motion.eyes import generated_range, onto_range, with_eyes
 from geneface_ns.motion.sequence import MotionFrame, own_eyes
 from geneface_ns.motion.voice import Voice
@@ -29,18 +29,18 @@ def sound_from(path: Path, start: float, tracks: Tracks = AS_PLAYED) -> Iterator
 def motion_of_speech(
     sound: Path,
     voice: Voice,
-    capture: Capture,
+    person: Person,
     seed: int,
     temperature: float,
     start: float = 0.0,
     tracks: Tracks = AS_PLAYED,
 ) -> Iterator[MotionFrame]:
-    """What a generator makes of the speech in a file, at the capture's fps and on the captured person's face.
+    """What a generator makes of the speech in a file, at the person's fps and on their face.
 
     Args:
         sound: any file with sound.
         voice: what turns speech into motion, of this person or another.
-        capture: who is shown.
+        person: who is shown.
         seed, temperature: see `Generator.stream`.
         start: second of the sound that the first frame belongs to.
         tracks: of the file, where it has several.
@@ -51,9 +51,9 @@ def motion_of_speech(
     speaker = Generator.load(voice.generator, features=voice.features, postnet=voice.postnet)
     face = speaker.face
     # The same mean that offsets and other people's motion are laid on.
-    shift = (capture.mean_landmarks - face.mean).astype(np.float32)
+    shift = (person.mean_landmarks - face.mean).astype(np.float32)
     chunks = sound_from(sound, start, tracks)
-    theirs, own = generated_range(face.eyes), own_eyes(capture)
-    for part in speaker.stream(chunks, capture.fps, seed, temperature):
+    theirs, own = generated_range(face.eyes), own_eyes(person)
+    for part in speaker.stream(chunks, person.fps, seed, temperature):
         eyes = onto_range(part.eye_openness, theirs, own)
-        yield from map(MotionFrame, with_eyes(part.landmarks + shift, eyes, capture.mean_landmarks), eyes)
+        yield from map(MotionFrame, with_eyes(part.landmarks + shift, eyes, person.mean_landmarks), eyes)

@@ -12,7 +12,8 @@ from scipy.spatial.transform import Rotation
 
 from audio_motion.errors import InputError, one_line
 from audio_motion.json_file import read_json
-from geneface_ns.capture_format.capture import Capture, load_capture
+from geneface_ns.capture_format.capture import load_capture
+from geneface_ns.capture_format.person import Person
 from geneface_ns.capture_format.poses import is_rigid
 
 SMOOTHING = 1.5
@@ -159,23 +160,23 @@ def fit_body_predictor(c2w: np.ndarray, body: np.ndarray, window: int = WINDOW) 
     return predict
 
 
-def capture_trajectory(capture: Capture, smoothing: float = SMOOTHING) -> Trajectory:
-    """The capture's own training frames: head and body as they really moved together."""
-    own = capture.is_train
-    c2w = smooth_poses(capture.c2w[own].astype(np.float64), smoothing)
-    body = gaussian_filter1d(capture.body[own].astype(np.float64), smoothing, axis=0, mode="mirror")
-    return Trajectory(c2w, body, capture.fps)
+def own_trajectory(person: Person, smoothing: float = SMOOTHING) -> Trajectory:
+    """The person's own training frames: head and body as they really moved together."""
+    own = person.is_train
+    c2w = smooth_poses(person.c2w[own].astype(np.float64), smoothing)
+    body = gaussian_filter1d(person.body[own].astype(np.float64), smoothing, axis=0, mode="mirror")
+    return Trajectory(c2w, body, person.fps)
 
 
-def trajectory_from_file(path: Path, capture: Capture) -> Trajectory:
+def trajectory_from_file(path: Path, person: Person) -> Trajectory:
     """Poses from elsewhere, with the body predicted from them.
 
     Args:
         path: a camera path saved by nerfstudio's viewer, or the `transforms.json` of another capture. A path's poses
-            are taken exactly as they are, and resampled only where its frame rate is not the capture's; its fields of
-            view are not used, the capture's lens stays. Another capture's head motion is smoothed as this one's own is,
+            are taken exactly as they are, and resampled only where its frame rate is not the person's; its fields of
+            view are not used, the person's lens stays. Another capture's head motion is smoothed as this one's own is,
             and moved onto this person's mean pose.
-        capture: the person to be shown; the body's answer to the head's motion is learnt from it.
+        person: who is shown; the body's answer to the head's motion is learnt from it.
 
     Raises:
         InputError: neither of these files, or a path that no camera can follow.
@@ -183,15 +184,15 @@ def trajectory_from_file(path: Path, capture: Capture) -> Trajectory:
     path = Path(path)
     data = _read(path)
     if "camera_path" in data:
-        c2w = _camera_path(path, data, capture.fps)
+        c2w = _camera_path(path, data, person.fps)
     else:
         other = load_capture(path.parent)
         c2w = rebase_poses(
-            other.c2w[other.is_train].astype(np.float64), mean_pose(capture.c2w[capture.is_train].astype(np.float64))
+            other.c2w[other.is_train].astype(np.float64), mean_pose(person.c2w[person.is_train].astype(np.float64))
         )
-        c2w = smooth_poses(resample_poses(c2w, other.fps, capture.fps), SMOOTHING)
-    own = capture_trajectory(capture)
-    return Trajectory(c2w, fit_body_predictor(own.c2w, own.body)(c2w), capture.fps)
+        c2w = smooth_poses(resample_poses(c2w, other.fps, person.fps), SMOOTHING)
+    own = own_trajectory(person)
+    return Trajectory(c2w, fit_body_predictor(own.c2w, own.body)(c2w), person.fps)
 
 
 def _read(path: Path) -> dict:

@@ -100,7 +100,7 @@ def _kept(
         return path
     from audio_motion.progress import progress_bar
 
-    print(f"no {path} of these landmarks yet: fitting {capture.person}'s own to the capture; it is kept there")
+    print(f"no {path} of these landmarks yet: fitting {capture.name}'s own to the capture; it is kept there")
     with progress_bar(f"fit {what}") as report:
         train(path, report)
     return path

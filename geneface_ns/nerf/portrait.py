@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from geneface_ns.capture_format.capture import Capture
+from geneface_ns.capture_format.person import Person
 from geneface_ns.nerf.head import HeadField, HeadFieldConfig
 from geneface_ns.nerf.occupancy import Occupancy
 from geneface_ns.nerf.volume import Samples, accumulate, render_weights
@@ -48,24 +48,24 @@ class HeadRays(NamedTuple):
 
 
 class Portrait(nn.Module):
-    """A person's head and torso fields, the occupancy of the head's box, and the capture's own conditions."""
+    """A person's head and torso fields, the occupancy of the head's box, and the person's own conditions."""
 
-    def __init__(self, capture: Capture, downscale: int, config: PortraitConfig) -> None:
+    def __init__(self, person: Person, downscale: int, config: PortraitConfig) -> None:
         """
         Args:
             downscale: whole factor by which the training pictures are reduced.
         """
         super().__init__()
-        size = (capture.width // downscale, capture.height // downscale)
+        size = (person.width // downscale, person.height // downscale)
         self.camera = Pinhole(
-            (capture.focal[0] / downscale, capture.focal[1] / downscale),
-            (capture.centre[0] / downscale, capture.centre[1] / downscale),
+            (person.focal[0] / downscale, person.focal[1] / downscale),
+            (person.centre[0] / downscale, person.centre[1] / downscale),
             size,
         )
-        self.capture_size = (capture.width, capture.height)
-        self.table = ConditionTable(capture)
-        train = torch.from_numpy(np.flatnonzero(capture.is_train & capture.valid))
-        box = torch.tensor(capture.head_box)
+        self.capture_size = (person.width, person.height)
+        self.table = ConditionTable(person)
+        train = torch.from_numpy(np.flatnonzero(person.is_train & person.valid))
+        box = torch.tensor(person.head_box)
         table = self.table
         self.head = HeadField(config.head, box, table.landmarks[train], table.eyes[train])
         self.torso = TorsoField(config.torso, *size, motion_features(table.c2w[train], table.body[train]))

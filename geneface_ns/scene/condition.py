@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from geneface_ns.capture_format.capture import Capture
+from geneface_ns.capture_format.person import Person
 from geneface_ns.scene.pose import body_in_image_units
 
 
@@ -25,7 +25,7 @@ class Condition(NamedTuple):
 
 
 class ConditionTable(nn.Module):
-    """The condition of each of the capture's F frames, as buffers: a checkpoint drives itself with the capture's own
+    """The condition of each of a person's F frames, as buffers: a checkpoint drives itself with the person's own
     motion. Looked up by time, 0 for the first frame and 1 for the last."""
 
     landmarks: Tensor
@@ -33,13 +33,13 @@ class ConditionTable(nn.Module):
     c2w: Tensor
     body: Tensor
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, person: Person) -> None:
         super().__init__()
         # Copies: loading a checkpoint writes into buffers, and the capture must stay what it is on the disk.
-        self.register_buffer("landmarks", torch.tensor(capture.landmarks.landmarks))
-        self.register_buffer("eyes", torch.tensor(capture.landmarks.eye_openness))
-        self.register_buffer("c2w", torch.tensor(capture.c2w))
-        self.register_buffer("body", body_in_image_units(torch.from_numpy(capture.body), capture.width, capture.height))
+        self.register_buffer("landmarks", torch.tensor(person.landmarks.landmarks))
+        self.register_buffer("eyes", torch.tensor(person.landmarks.eye_openness))
+        self.register_buffer("c2w", torch.tensor(person.c2w))
+        self.register_buffer("body", body_in_image_units(torch.from_numpy(person.body), person.width, person.height))
 
     def forward(self, times: Tensor) -> Condition:
         """The condition at times [B] (0 first frame, 1 last), linear between frames; the pose is the nearest one's."""

@@ -12,7 +12,7 @@ from audio_motion.sequence import LandmarkSequence, Producer
 from audio_motion.topology import TEMPLATE
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.motion.sequence import MotionFrame, motion_of_sequence
-from geneface_ns.motion.trajectory import capture_trajectory
+from geneface_ns.motion.trajectory import own_trajectory
 from geneface_ns.output.drive import drive
 from tests.geneface_ns.fakes import FakeRenderer, make_capture
 
@@ -35,7 +35,7 @@ def test_frames_follow_motion_and_trajectory(tmp_path: Path) -> None:
     offsets[:, 62, 1] = -TEMPLATE[62, 1] + 0.2
     motion = motion_of_sequence(sequence(offsets, "offset", "bert"), capture)
     model = FakeRenderer()
-    frames = list(drive(model, capture_trajectory(capture), motion, 25.0, (16, 8)))
+    frames = list(drive(model, own_trajectory(capture), motion, 25.0, (16, 8)))
     assert len(frames) == 100
     assert frames[0].shape == (8, 16, 3)
     assert (frames[20][..., 0] == 20).all()  # body x is the frame's number
@@ -62,9 +62,9 @@ def test_motion_is_taken_one_frame_at_a_time(tmp_path: Path) -> None:
             taken += 1
             yield MotionFrame(TEMPLATE, np.full(2, 0.3, np.float32))
 
-    frames = drive(FakeRenderer(), capture_trajectory(capture), endless(), 25.0, (4, 4))
+    frames = drive(FakeRenderer(), own_trajectory(capture), endless(), 25.0, (4, 4))
     for _ in range(5):
         next(frames)
     assert taken == 5
     with pytest.raises(StopIteration):
-        next(drive(FakeRenderer(), capture_trajectory(capture), iter(()), 25.0, (4, 4)))
+        next(drive(FakeRenderer(), own_trajectory(capture), iter(()), 25.0, (4, 4)))

@@ -17,10 +17,10 @@ from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.motion.trajectory import (
     Trajectory,
-    capture_trajectory,
     fit_body_predictor,
     interpolate_pose,
     mean_pose,
+    own_trajectory,
     pingpong_index,
     rebase_poses,
     resample_poses,
@@ -131,9 +131,9 @@ def test_body_prediction_stays_within_what_was_seen() -> None:
     assert np.abs(fit_body_predictor(c2w, body)(far)[:, 0, 2]).max() <= np.abs(body[:, 0, 2]).max() + 1e-9
 
 
-def test_capture_trajectory_uses_training_frames(tmp_path: Path) -> None:
+def test_own_trajectory_uses_training_frames(tmp_path: Path) -> None:
     capture = load_capture(make_capture(tmp_path / "anna"))
-    walk = capture_trajectory(capture)
+    walk = own_trajectory(capture)
     assert len(walk.c2w) == 40
     # Body x is the frame's number, which smoothing keeps away from the ends.
     assert walk.at(20 / 25)[1][0, 2] == pytest.approx(20, abs=1e-4)
