@@ -132,7 +132,7 @@ def test_a_copy_or_another_name_is_the_same_capture(run: Path, tmp_path: Path) -
     shutil.copytree(tmp_path / "anna", tmp_path / "copy")
     processed_again(tmp_path / "copy", "person")
     assert fingerprint(load_capture(tmp_path / "copy")) == fingerprint(load_capture(tmp_path / "anna"))
-    assert load_trained(run, tmp_path / "copy", device="cpu").capture.person == "bert"
+    assert load_trained(run, tmp_path / "copy", device="cpu").capture.name == "bert"
 
 
 def test_of_another_release_or_method(tmp_path: Path) -> None:
