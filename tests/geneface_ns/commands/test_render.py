@@ -68,7 +68,7 @@ def test_the_packages_voice_gets_a_post_net_of_the_person(capture: Capture, monk
     assert voice == Voice(PRETRAINED_GENERATOR, capture.folder / POSTNET_FILE)
     assert voice.postnet is not None
     before = voice.postnet.read_bytes()
-    assert load_postnet(voice.postnet).face.person == capture.person
+    assert load_postnet(voice.postnet).face.person == capture.name
     assert voice_of(capture, "prior") == voice  # kept, not fitted again
     assert voice.postnet.read_bytes() == before
     speech = capture.folder / "audio.wav"
