@@ -20,6 +20,7 @@ from audio_motion.media import AS_PLAYED, SAMPLE_RATE, Tracks, audio_info
 from audio_motion.models.checkpoint import TrainedGenerator, TrainedPostNet, load_generator, load_postnet
 from audio_motion.models.face_statistics import FaceStatistics
 from audio_motion.models.generator import FEATURES_PER_MOTION, MOTION_RATE, STRIDE, TEMPERATURE
+from audio_motion.models.store import Inside
 from audio_motion.postprocess import (
     PostProcess,
     blink_closure,
@@ -81,7 +82,7 @@ class Generator:
         device: str = "cpu",
         post: PostProcess | None = None,
         features: str | None = None,
-        postnet: Path | None = None,
+        postnet: Path | Inside | None = None,
     ) -> Generator:
         """Read checkpoints written by training.
 

@@ -29,7 +29,7 @@ from geneface_ns.capture_format.capture import Capture
 from geneface_ns.motion.sequence import MotionFrame
 from geneface_ns.motion.speech import motion_of_speech
 from geneface_ns.motion.voice import voice_of
-from geneface_ns.nerf.checkpoint import load_trained
+from geneface_ns.nerf.checkpoint import load_run
 from geneface_ns.nerf.frames import FrameStore
 from geneface_ns.nerf.portrait import Portrait
 from geneface_ns.renderers.reference import ReferenceRenderer
@@ -125,10 +125,9 @@ def own_faces(capture: Capture, every: int) -> dict[int, MotionFrame]:
 
 def main(config: Opacity) -> None:
     print(describe())
-    trained = load_trained(config.run, device=config.device)
-    portrait, capture = trained.portrait, trained.capture
+    portrait, capture, step = load_run(config.run, device=config.device)
     store = FrameStore(capture, round(capture.width / portrait.camera.size[0]))
-    print(f"{capture.folder.name} at {portrait.camera.size[0]}², step {trained.step}")
+    print(f"{capture.folder.name} at {portrait.camera.size[0]}², step {step}")
     print("| motion | frames | opacity | 5 % | worst frame | holes mean / worst | loose | notches |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     own = own_faces(capture, config.every)

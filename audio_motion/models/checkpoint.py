@@ -13,7 +13,7 @@ from audio_motion.models.face_statistics import FaceStatistics
 from audio_motion.models.generator import GeneratorConfig, MotionGenerator
 from audio_motion.models.postnet import PostNet, PostNetConfig
 from audio_motion.models.pretrained import PRETRAINED_EXPERT
-from audio_motion.models.store import load_model, save_model, without_prefix
+from audio_motion.models.store import Inside, load_model, save_model, without_prefix
 from audio_motion.models.syncnet import SyncConfig, SyncExpert
 from audio_motion.postprocess import scale_opening
 
@@ -164,7 +164,7 @@ def save_postnet(path: Path, trained: TrainedPostNet) -> None:
     save_model(path, "postnet", POSTNET_SCHEMA, trained.features, info, tensors)
 
 
-def load_postnet(path: Path, device: str = "cpu", features: str | None = None) -> TrainedPostNet:
+def load_postnet(path: Path | Inside, device: str = "cpu", features: str | None = None) -> TrainedPostNet:
     """Read and check a checkpoint; arguments and errors as `load_generator`."""
 
     def build(info: dict, tensors: dict[str, torch.Tensor], heard: SpeechFeatures) -> TrainedPostNet:

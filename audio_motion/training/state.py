@@ -15,7 +15,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from audio_motion.data.recording import Recording
 from audio_motion.files import written_whole
-from audio_motion.models.store import digest, without_prefix
+from audio_motion.models.store import without_prefix
+from audio_motion.tensors import digest
 
 
 def fingerprint(described: object, recordings: Sequence[Recording], networks: Sequence[nn.Module | None] = ()) -> str:

@@ -14,6 +14,13 @@ LARGEST = 16384
 """Pixels, width and height: more is no picture but a mistake."""
 FASTEST = 1000.0
 """Frames per second."""
+LENSES = (0.01, 100.0)
+"""Focal lengths, in picture widths or heights; the optical axis is at most as far away as the greatest."""
+FARTHEST = 1000.0
+"""Face widths: of a camera from the head, and of a corner of the head's box."""
+BENT, SCALED = 0.45, (0.5, 2.0)
+"""Of the body's affine motion the entries off and on the diagonal, so that whatever lies between two can be undone. A
+torso that turns by 25 degrees has 0.42, one that comes nearer by a third 1.5."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +73,24 @@ def problem_of(person: Person) -> str | None:
     for name, size in (("w", person.width), ("h", person.height)):
         if not 0 < size <= LARGEST:
             return f"{name} is {size}"
-    for name, focal in zip(("fl_x", "fl_y"), person.focal, strict=True):
-        if not (np.isfinite(focal) and focal > 0):
-            return f"{name} is {focal:g}"
-    if not np.isfinite(person.centre).all():
+    sides = np.array([person.width, person.height])
+    focal, centre = np.array(person.focal), np.array(person.centre)
+    for name, bad in zip(("fl_x", "fl_y"), ~((focal >= LENSES[0] * sides) & (focal <= LENSES[1] * sides)), strict=True):
+        if bad:
+            return f"{name} is {person.focal[name == 'fl_y']:g}"
+    if not (np.abs(centre) <= LENSES[1] * sides).all():
         return f"cx, cy are {person.centre}"
     low, high = person.head_box
-    if not (np.isfinite(person.head_box).all() and (low < high).all()):
-        return "head_box holds nothing"
+    if not ((np.abs(person.head_box) <= FARTHEST).all() and (low < high).all()):
+        return "head_box holds nothing, or too much"
+    linear, moved = person.body[..., :2], person.body[..., 2]
+    straight, bent = linear[:, [0, 1], [0, 1]], linear[:, [0, 1], [1, 0]]
     for problem, good in (
         ("transform_matrix is no rotation and place", is_rigid(person.c2w)),
-        ("body is not finite", np.isfinite(person.body).all(axis=(1, 2))),
+        ("transform_matrix is too far away", (np.abs(person.c2w[:, :3, 3]) <= FARTHEST).all(axis=1)),
+        ("body is no motion of a body", ((straight >= SCALED[0]) & (straight <= SCALED[1])).all(axis=1)),
+        ("body is no motion of a body", (np.abs(bent) <= BENT).all(axis=1)),
+        ("body is too far away", (np.abs(moved) <= LENSES[1] * sides).all(axis=1)),
     ):
         if not good.all():
             return f"frame {int((~good).argmax())}: {problem}"

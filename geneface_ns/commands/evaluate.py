@@ -44,7 +44,7 @@ class EvaluateConfig:
         Raises:
             InputError: the training or its capture cannot be used, or there is no test split.
         """
-        from geneface_ns.nerf.checkpoint import find_run, load_trained
+        from geneface_ns.nerf.checkpoint import find_run, load_run
 
         run = find_run(self.load_config)
         folder = self.output or run / "evaluation"
@@ -61,8 +61,7 @@ class EvaluateConfig:
         from geneface_ns.motion.voice import voice_of
         from geneface_ns.renderers.reference import ReferenceRenderer
 
-        trained = load_trained(self.load_config, self.data, self.device)
-        capture = trained.capture
+        portrait, capture, step = load_run(self.load_config, self.data, self.device)
         test = np.flatnonzero(~capture.is_train)
         if not capture.valid[test].any():
             raise InputError(f"{capture.folder}: has no test frames with a face; run `geneface process` again")
@@ -73,14 +72,14 @@ class EvaluateConfig:
         )
         lpips = make_perceptual()
         modes = evaluate(
-            *(ReferenceRenderer(trained.portrait), capture, test, speech, trained.portrait.camera.size, lpips),
+            *(ReferenceRenderer(portrait), capture, test, speech, portrait.camera.size, lpips),
             video,
         )
         report = {
             "schema_version": 1,
             "capture": str(capture.folder),
-            "step": trained.step,
-            "size": trained.portrait.camera.size,
+            "step": step,
+            "size": portrait.camera.size,
             "test_frames": [int(test[0]), int(test[-1])],
             "lpips": lpips if isinstance(lpips, str) else "AlexNet",
             "modes": {mode.name: {"what": mode.what, **modes[mode.name]} for mode in MODES},

@@ -23,7 +23,7 @@ class RenderConfig:
     """Let a trained head say something, as a video with sound."""
 
     load_config: Path
-    """The config.yml that `ns-train geneface` wrote, or the run's folder."""
+    """The config.yml that `ns-train geneface` wrote, the run's folder, or a person file (.gface)."""
     output: Path
     """The video to write: .mp4, .mov, .mkv or .webm."""
     audio: Path | None = None
@@ -62,13 +62,13 @@ class RenderConfig:
         """
         from audio_motion.files import need_place, spare_inputs
         from audio_motion.media import audio_info, show_notes, sound_seconds
-        from geneface_ns.nerf.checkpoint import find_run
+        from geneface_ns.nerf.trained import find_trained
         from geneface_ns.output.video import codecs_for
 
         if self.audio is None and self.motion is None:
             raise InputError("nothing to say: give --audio speech.wav or --motion speech.npz")
         codecs_for(self.output)
-        find_run(self.load_config)
+        find_trained(self.load_config)
         sequence = LandmarkSequence.load(self.motion) if self.motion else None
         sound = self.audio
         if sequence is not None and sound is None:
@@ -100,33 +100,31 @@ class RenderConfig:
         from geneface_ns.motion.speech import motion_of_speech
         from geneface_ns.motion.trajectory import own_trajectory, trajectory_from_file
         from geneface_ns.motion.voice import voice_of
-        from geneface_ns.nerf.checkpoint import load_trained
+        from geneface_ns.nerf.trained import load_trained
         from geneface_ns.output.drive import drive
         from geneface_ns.output.video import VideoWriter
         from geneface_ns.renderers.reference import ReferenceRenderer
 
         trained = load_trained(self.load_config, self.data, self.device)
-        renderer, capture = ReferenceRenderer(trained.portrait), trained.capture
+        renderer, person = ReferenceRenderer(trained.portrait), trained.person
         if self.camera_path is not None:
-            trajectory = trajectory_from_file(self.camera_path, capture)
+            trajectory = trajectory_from_file(self.camera_path, person)
         else:
-            trajectory = own_trajectory(capture)
+            trajectory = own_trajectory(person)
         if sequence is not None:
-            total = max(1, round((duration or sequence.duration) * capture.fps))
-            motion = motion_of_sequence(sequence, capture, total)
+            total = max(1, round((duration or sequence.duration) * person.fps))
+            motion = motion_of_sequence(sequence, person, total)
         else:
             assert sound is not None
             assert duration is not None
-            voice = voice_of(capture, self.generator, self.features)
-            motion = motion_of_speech(sound, voice, capture, self.seed, self.temperature, tracks=self._tracks)
-            total = math.ceil(round(duration * capture.fps, 6))
-        frames = drive(renderer, trajectory, motion, capture.fps, renderer.camera.size)
-        with VideoWriter(
-            self.output, renderer.camera.size, capture.fps, sound, self.crf, tracks=self._tracks
-        ) as writer:
+            voice = voice_of(person, self.generator, self.features)
+            motion = motion_of_speech(sound, voice, person, self.seed, self.temperature, tracks=self._tracks)
+            total = math.ceil(round(duration * person.fps, 6))
+        frames = drive(renderer, trajectory, motion, person.fps, renderer.camera.size)
+        with VideoWriter(self.output, renderer.camera.size, person.fps, sound, self.crf, tracks=self._tracks) as writer:
             for frame in shown(frames, total, "render"):
                 writer.write(frame)
-        print(f"{self.output}: {writer.frames} frames, {writer.frames / capture.fps:.2f} s")
+        print(f"{self.output}: {writer.frames} frames, {writer.frames / person.fps:.2f} s")
 
 
 def sound_beside(motion: Path, sequence: LandmarkSequence) -> Path | None:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from audio_motion.errors import InputError
 from audio_motion.models.pretrained import PRETRAINED_GENERATOR
+from audio_motion.models.store import Inside
 from audio_motion.training.loop import Progress
 from geneface_ns.capture_format.capture import Capture
+from geneface_ns.capture_format.person import Person
+from geneface_ns.scene.person_file import SentPerson
 
 GENERATOR_FILE, POSTNET_FILE = "generator.safetensors", "postnet.safetensors"
 
@@ -20,14 +23,15 @@ class Voice:
 
     generator: Path
     """Checkpoint of `audio-motion train generator`."""
-    postnet: Path | None = None
+    postnet: Path | Inside | None = None
     """Checkpoint of `audio-motion train postnet`, for that generator."""
     features: str | None = None
     """Where the generator's speech features are now; None: where they were in its training."""
 
 
-def voice_of(capture: Capture, name: str, features: str | None = None) -> Voice:
-    """The voice of that name; what must be fitted to the capture for it is fitted now and kept in its directory.
+def voice_of(person: Person, name: str, features: str | None = None) -> Voice:
+    """The voice of that name. What must be fitted to a capture for it is fitted now and kept in its directory; a person
+    out of a file has the package's generator fitted already.
 
     Args:
         name: "prior": the generator that comes with the package; or the path of a checkpoint of your own; each of many
@@ -37,19 +41,45 @@ def voice_of(capture: Capture, name: str, features: str | None = None) -> Voice:
 
     Raises:
         InputError: the checkpoint cannot be used, the capture is too short or silent to fit anything, or its directory
-            cannot be written to.
+            cannot be written to; or there is no capture, and something would have to be fitted to one.
     """
     if features and name in ("prior", "person"):
         raise InputError(f"--features {features}: the generator {name!r} hears through the built-in ones; leave it out")
+    if isinstance(person, SentPerson):
+        return _fitted_before(person, name, features)
+    assert isinstance(person, Capture)
     if name == "person":
-        return Voice(own_generator(capture))
+        return Voice(own_generator(person))
     if name == "prior":
-        return Voice(PRETRAINED_GENERATOR, own_postnet(capture, PRETRAINED_GENERATOR))
+        return Voice(PRETRAINED_GENERATOR, own_postnet(person, PRETRAINED_GENERATOR))
     from audio_motion.models.checkpoint import load_generator
 
     generator = Path(name)
     alone = load_generator(generator, features=features).training.get("speakers") == 1
-    return Voice(generator, None if alone else own_postnet(capture, generator, features), features)
+    return Voice(generator, None if alone else own_postnet(person, generator, features), features)
+
+
+def _fitted_before(person: SentPerson, name: str, features: str | None) -> Voice:
+    """The voice of a person whose file holds all that can be fitted to them."""
+    from audio_motion.models.checkpoint import load_generator, load_postnet
+
+    file = person.postnet.file
+    if name == "person":
+        raise InputError(
+            f"--generator person: {file} holds no sound of the person to fit one to; leave it out, or give the run's "
+            "folder"
+        )
+    generator = PRETRAINED_GENERATOR if name == "prior" else Path(name)
+    trained = load_generator(generator, features=features)
+    if load_postnet(person.postnet).generator_sha256 == trained.sha256:
+        return Voice(generator, person.postnet, features)
+    if name == "prior":
+        raise InputError(
+            f"{file}: was made for the generator of another release; use that one, or have it exported again with this"
+        )
+    if trained.training.get("speakers") != 1:
+        print(f"{generator} is of many speakers, and {file} has no post-net for it: their motion is shown as it is")
+    return Voice(generator, None, features)
 
 
 def own_generator(capture: Capture) -> Path:

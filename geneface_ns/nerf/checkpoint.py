@@ -13,10 +13,12 @@ import torch
 
 from audio_motion.errors import InputError, one_line
 from audio_motion.files import need_file, written_whole
+from audio_motion.tensors import DAMAGED, check_finite
 from geneface_ns.capture_format.capture import Capture, load_capture
 from geneface_ns.capture_format.fingerprint import fingerprint
 from geneface_ns.nerf.head import HeadFieldConfig
-from geneface_ns.nerf.portrait import Portrait, PortraitConfig
+from geneface_ns.nerf.portrait import SHORTEST_STEP, Portrait, PortraitConfig
+from geneface_ns.scene.person_file import is_person_file
 from geneface_ns.scene.torso import TorsoFieldConfig
 
 METHOD = "geneface"
@@ -24,13 +26,8 @@ FORMAT = 3
 """Raised when the tensors or their meaning change."""
 FOLDER = "nerfstudio_models"
 """nerfstudio's folder of checkpoints inside a run."""
-SHORTEST_STEP = 1e-3
-"""Face widths between the samples of a ray: fewer would take hours a picture."""
 PREFIX = "_model.portrait."
 """Of the portrait's tensors among nerfstudio's."""
-
-_DAMAGED = (ArithmeticError, LookupError, ValueError, TypeError, AttributeError, RuntimeError)
-"""What building a portrait raises where a checkpoint is none of ours."""
 
 _log = logging.getLogger(__name__)
 
@@ -81,16 +78,6 @@ class About:
         known = dict(self.portrait)
         head, torso = HeadFieldConfig(**known.pop("head")), TorsoFieldConfig(**known.pop("torso"))
         return replace(PortraitConfig(**known), head=head, torso=torso)
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained head and the person it shows."""
-
-    portrait: Portrait
-    capture: Capture
-    step: int
-    """Of the checkpoint."""
 
 
 def write(path: Path, contents: dict[str, Any]) -> None:
@@ -173,9 +160,15 @@ def find_run(path: Path) -> Path:
     """The run's folder, from its config.yml or itself; nothing in the config is executed.
 
     Raises:
-        InputError: no such file, not a nerfstudio config, of another method, or without a checkpoint beside it.
+        InputError: no such file, not a nerfstudio config, of another method, without a checkpoint beside it, or a
+            person file.
     """
     path = Path(path)
+    if is_person_file(path):
+        raise InputError(
+            f"{path}: a person file holds neither pictures nor sound of the person, which this needs; give the run's "
+            "folder or its config.yml"
+        )
     if path.is_dir():
         run = path
     else:
@@ -213,13 +206,16 @@ def check_capture(trained_on: str, capture: Capture, where: object) -> None:
         )
 
 
-def load_trained(path: Path, data: Path | None = None, device: str = "auto") -> Trained:
-    """Load a run's newest checkpoint, wherever its folder and its capture are.
+def load_run(path: Path, data: Path | None = None, device: str = "auto") -> tuple[Portrait, Capture, int]:
+    """A run's newest checkpoint, wherever its folder and its capture are.
 
     Args:
         path: config.yml of the run, or the run's folder.
         data: the capture, where it does not lie where it was trained from.
         device: "cpu", "cuda", or "auto" for CUDA where there is one.
+
+    Returns:
+        the portrait; the capture; the checkpoint's step.
 
     Raises:
         InputError: as `find_run`; or no checkpoint is whole; or the capture is gone or another one; or the device
@@ -229,7 +225,7 @@ def load_trained(path: Path, data: Path | None = None, device: str = "auto") -> 
     checkpoint, contents = newest(checkpoints(run / FOLDER))
     try:
         about = About.read(contents)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise _not_ours(checkpoint, error) from error
     folder = Path(data) if data is not None else Path(about.capture)
     if data is None and not folder.exists():
@@ -239,17 +235,15 @@ def load_trained(path: Path, data: Path | None = None, device: str = "auto") -> 
     try:
         portrait = Portrait(capture, about.downscale, about.portrait_config)
         portrait.load_state_dict(_tensors(contents))
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise _not_ours(checkpoint, error) from error
-    return Trained(portrait.to(choose_device(device)).eval(), capture, int(contents["step"]))
+    return portrait.to(choose_device(device)).eval(), capture, int(contents["step"])
 
 
 def _tensors(contents: dict[str, Any]) -> dict[str, torch.Tensor]:
     """The portrait's tensors. Raises ValueError where one holds no numbers."""
     tensors = {k[len(PREFIX) :]: v for k, v in contents["pipeline"].items() if k.startswith(PREFIX)}
-    for name, value in tensors.items():
-        if value.is_floating_point() and not value.isfinite().all():
-            raise ValueError(f"{name} is not finite")
+    check_finite(tensors)
     return tensors
 
 

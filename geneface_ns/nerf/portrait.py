@@ -18,6 +18,9 @@ from geneface_ns.scene.condition import Condition, ConditionTable
 from geneface_ns.scene.pose import invert_affine, motion_features
 from geneface_ns.scene.torso import TorsoField, TorsoFieldConfig
 
+SHORTEST_STEP = 1e-3
+"""Face widths between the samples of a ray: fewer would take hours a picture."""
+
 
 @dataclass
 class PortraitConfig:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from safetensors.torch import load, save
 
-from audio_motion.models.store import _digest_of_header, digest
+from audio_motion.tensors import digest, digest_of_header
 from tests.fuzz import blocks, texts
 from tests.fuzz.blocks import Rng
 
@@ -63,7 +63,7 @@ def _seal(meta: dict[str, str], named: str | None, tensors: dict[str, torch.Tens
 
     if named == "clips":
         return hashlib.sha256(meta["clips"].encode()).hexdigest()
-    return _digest_of_header(meta["info"], tensors)
+    return digest_of_header(meta["info"], tensors)
 
 
 def _other_tensors(tensors: dict[str, torch.Tensor], rng: Rng) -> dict[str, torch.Tensor]:

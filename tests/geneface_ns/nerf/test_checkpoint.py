@@ -17,8 +17,9 @@ from audio_motion.sequence import LandmarkSequence
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.capture_format.fingerprint import fingerprint
 from geneface_ns.nerf import checkpoint
-from geneface_ns.nerf.checkpoint import FOLDER, METHOD, PREFIX, About, checkpoints, load_trained, newest, read, write
+from geneface_ns.nerf.checkpoint import FOLDER, METHOD, PREFIX, About, checkpoints, newest, read, write
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
+from geneface_ns.nerf.trained import load_trained
 from tests.geneface_ns.fakes import make_capture
 
 SMALL = PortraitConfig(sample_step=0.1, occupancy_resolution=8)
@@ -99,7 +100,7 @@ def test_run_and_capture_can_be_moved(run: Path, tmp_path: Path, monkeypatch: py
     with pytest.raises(InputError, match="--data"):
         load_trained(Path("elsewhere"), device="cpu")
     trained = load_trained(Path("elsewhere"), Path("moved anna"), device="cpu")
-    assert trained.capture.folder == Path("moved anna")
+    assert trained.person.folder == Path("moved anna")
 
 
 def processed_again(folder: Path, change: str) -> None:
@@ -132,7 +133,7 @@ def test_a_copy_or_another_name_is_the_same_capture(run: Path, tmp_path: Path) -
     shutil.copytree(tmp_path / "anna", tmp_path / "copy")
     processed_again(tmp_path / "copy", "person")
     assert fingerprint(load_capture(tmp_path / "copy")) == fingerprint(load_capture(tmp_path / "anna"))
-    assert load_trained(run, tmp_path / "copy", device="cpu").capture.name == "bert"
+    assert load_trained(run, tmp_path / "copy", device="cpu").person.name == "bert"
 
 
 def test_of_another_release_or_method(tmp_path: Path) -> None:
