@@ -1,4 +1,4 @@
-"""The `geneface` command: process, render, evaluate, demo. A subcommand's code is imported when it is called."""
+"""The `geneface` command: process, render, evaluate, ... A subcommand's code is imported when it is called."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ COMMANDS = {
     "process": Command("process", "ProcessConfig", "turn a talking video into a capture directory"),
     "render": Command("render", "RenderConfig", "let a trained head say something, as a video with sound"),
     "evaluate": Command("evaluate", "EvaluateConfig", "measure a trained head on its test split"),
+    "export": Command("export", "ExportConfig", "write a trained head as one file that one can send"),
     "demo": Command("demo", "DemoConfig", "make a person, train on it, let it speak: out/demo.mp4"),
 }
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from audio_motion.data.json_kinds import as_kind
+from audio_motion.errors import InputError
 from audio_motion.models.store import Inside
 from geneface_ns.capture_format.capture import Capture
 from geneface_ns.capture_format.fingerprint import fingerprint
@@ -57,6 +58,9 @@ def person_file(
         step: of the training.
         postnet: checkpoint of the person's post-net for the generator that comes with the package.
         consent: what is to be said of the person's consent.
+
+    Raises:
+        InputError: it could not be read again.
     """
     known = {field.name: getattr(capture, field.name) for field in fields(Person)}
     grid = portrait.occupancy
@@ -70,7 +74,7 @@ def person_file(
         size=portrait.camera.size,
         consent=consent,
     )
-    return PersonFile(
+    made = PersonFile(
         person=SentPerson(**known, postnet=Inside(postnet, postnet.read_bytes())),
         card=card,
         step=step,
@@ -79,6 +83,13 @@ def person_file(
         config=asdict(sizes),
         tensors=stored(portrait),
     )
+    try:
+        _check(sizes, made)
+    except ValueError as error:
+        raise InputError(
+            f"{capture.folder}: no person file holds such a head ({error}); train it in usual sizes"
+        ) from error
+    return made
 
 
 def stored(portrait: Portrait) -> dict[str, Tensor]:

@@ -183,6 +183,18 @@ SUBJECTS = (
         (lambda o, f, out: render(o, out, "--load-config", f.parent.parent),),
     ),
     Subject(
+        0.06,
+        ("anna.gface",),
+        lambda name: weights.damaged_safetensors,
+        (
+            lambda o, f, out: render(o, out, "--load-config", f),
+            lambda o, f, out: render(
+                *(o, out, "--load-config", f, "--audio", o / "speech.wav"),
+                *("--generator", o / "generator.safetensors"),
+            ),
+        ),
+    ),
+    Subject(
         0.01,
         ("run/config.yml",),
         lambda name: texts.damaged_text,

@@ -36,14 +36,17 @@ from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture.state import State, source_key
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.capture_format.layout import Layout
-from geneface_ns.nerf.checkpoint import FOLDER, METHOD, PREFIX, About, write
+from geneface_ns.nerf.checkpoint import load_run
 from geneface_ns.nerf.head import HeadFieldConfig
+from geneface_ns.nerf.person_file import person_file
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
+from geneface_ns.scene.person_file import write_person_file
 from geneface_ns.scene.torso import TorsoFieldConfig
 from geneface_ns.synthetic import speech_names, write_clip
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 from tests.audio_motion.data.captures import write_corpus
 from tests.audio_motion.synthetic_speech import talk, write_wav
+from tests.geneface_ns.fakes import write_postnet, write_run
 
 SOUNDS = {"wav": "pcm_s16le", "mp3": "libmp3lame", "m4a": "aac", "flac": "flac", "ogg": "libopus"}
 VIDEOS = ("mp4", "mov", "mkv", "webm", "ts", "avi")
@@ -52,13 +55,13 @@ VIDEOS = ("mp4", "mov", "mkv", "webm", "ts", "avi")
 def make_originals(folder: Path) -> Path:
     """Write them all; nothing random is in them.
 
-    clip.* talking videos of 3.2 s; speech.* of 1 s; anna/ a capture; run/ a head trained on it; corpus/; videos/ and
-    made/, the folders of `audio-motion corpus` when all is done; begun/, of `geneface process` when little is;
-    generator, postnet, expert.safetensors; motion.npz with its sound, five.npz of five frames; path.json; speech.json
-    the phones of speech.wav; speakers.csv.
+    clip.* talking videos of 3.2 s; speech.* of 1 s; anna/ a capture; run/ a head trained on it; anna.gface the same to
+    send; corpus/; videos/ and made/, the folders of `audio-motion corpus` when all is done; begun/, of `geneface
+    process` when little is; generator, postnet, expert.safetensors; motion.npz with its sound, five.npz of five frames;
+    path.json; speech.json the phones of speech.wav; speakers.csv.
     """
     with torch.random.fork_rng(devices=[]):
-        for make in (_videos, _sounds, _motions, _head, _weights, _corpora, _begun):
+        for make in (_videos, _sounds, _motions, _head, _weights, _sent, _corpora, _begun):
             make(folder)
     phones = [["p", 0.1, 0.2], ["a", 0.2, 0.4], ["m", 0.5, 0.6]]
     (folder / "speech.json").write_text(json.dumps({"phones": phones}))
@@ -142,11 +145,8 @@ def _head(folder: Path) -> None:
     head = HeadFieldConfig((8,), 2, 8, 2, 8, warp_resolution=6)
     size = PortraitConfig(head, TorsoFieldConfig((8,), 2, 4, 8), sample_step=0.2, occupancy_resolution=8)
     torch.manual_seed(0)
-    tensors = {PREFIX + name: value for name, value in Portrait(capture, 1, size).state_dict().items()}
-    contents = {"step": 9, "pipeline": tensors, METHOD: asdict(About.of(capture, 1, size))}
-    write(folder / "run" / FOLDER / "step-000000009.ckpt", contents)
-    said = "!!python/object:nerfstudio.engine.trainer.TrainerConfig\nmethod_name: geneface\n"
-    (folder / "run" / "config.yml").write_text(said)
+    write_run(folder / "run", capture, Portrait(capture, 1, size), size)
+    write_postnet(folder / "anna" / "postnet.safetensors", capture)
 
 
 def _weights(folder: Path) -> None:
@@ -164,6 +164,13 @@ def _weights(folder: Path) -> None:
     save_postnet(folder / "postnet.safetensors", postnet)
     expert = TrainedSyncExpert(SyncExpert(SyncConfig(hidden=8, layers=1, embedding=4)), {}, MEL)
     save_syncnet(folder / "expert.safetensors", expert)
+
+
+def _sent(folder: Path) -> None:
+    """With the post-net for generator.safetensors, which is quicker than the package's."""
+    portrait, capture, step = load_run(folder / "run", device="cpu")
+    sent = person_file(portrait, capture, step, folder / "postnet.safetensors", "she agreed")
+    write_person_file(folder / "anna.gface", sent)
 
 
 def _corpora(folder: Path) -> None:

@@ -64,6 +64,10 @@ WRITERS: dict[str, tuple[Words, str]] = {
         "begun/images/00000.png",
     ),
     "render": (say, "a.mp4"),
+    "export": (
+        lambda given, out: ("geneface", "export", given / "run", out / "a.gface", "--data", given / "anna"),
+        "a.gface",
+    ),
     "evaluate a head": (evaluate_head, "a/side_by_side.mp4"),
     "demo": (lambda given, out: ("geneface", "demo", "--output-dir", out / "a"), "a/clip.mp4"),
 }
@@ -173,6 +177,10 @@ READ: dict[str, tuple[tuple[str, ...], Words]] = {
     "render motion": (
         ("five.npz", "path.json"),
         lambda given, out: render(given, out, "--motion", given / "five.npz", "--camera-path", given / "path.json"),
+    ),
+    "render a person file": (
+        ("anna.gface",),
+        lambda given, out: render(given, out, "--load-config", given / "anna.gface", "--motion", given / "five.npz"),
     ),
     "evaluate a head": (("anna/background.png", "anna/masks/00023.png", "anna/audio.wav"), evaluate_head),
 }

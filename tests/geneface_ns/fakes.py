@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import wave
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -11,8 +12,16 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
+from audio_motion.features.acoustic import MEL
+from audio_motion.models.checkpoint import TrainedPostNet, load_generator, save_postnet
+from audio_motion.models.face_statistics import measure_face
+from audio_motion.models.postnet import PostNet, PostNetConfig
+from audio_motion.models.pretrained import PRETRAINED_GENERATOR
 from audio_motion.sequence import LandmarkSequence, Producer
 from audio_motion.topology import TEMPLATE
+from geneface_ns.capture_format.capture import Capture
+from geneface_ns.nerf.checkpoint import FOLDER, METHOD, PREFIX, About, write
+from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.renderers.contract import Layers
 from geneface_ns.scene.camera import Pinhole
 from geneface_ns.scene.condition import Condition
@@ -103,3 +112,23 @@ class FakeRenderer:
             image[..., 1] = condition.landmarks[0, 62, 1]
         nothing = torch.zeros_like(image[..., :1])
         return Layers(image.clamp(0, 1), torch.zeros_like(image), nothing, nothing)
+
+
+def write_run(run: Path, capture: Capture, portrait: Portrait, config: PortraitConfig, step: int = 9) -> Path:
+    """A run's folder as `ns-train geneface` leaves it, as far as we read it."""
+    tensors = {PREFIX + name: value for name, value in portrait.state_dict().items()}
+    contents = {"step": step, "pipeline": tensors, METHOD: asdict(About.of(capture, 1, config))}
+    write(run / FOLDER / f"step-{step:09d}.ckpt", contents)
+    (run / "config.yml").write_text("!!python/object:nerfstudio.engine.trainer.TrainerConfig\nmethod_name: geneface\n")
+    return run
+
+
+def write_postnet(path: Path, capture: Capture, size: PostNetConfig | None = None, moved: float = 0.05) -> Path:
+    """A post-net for the package's generator, as fitted to a capture: it moves every landmark by as much."""
+    known = capture.is_train & capture.valid
+    landmarks, eyes = capture.landmarks.landmarks[known], capture.landmarks.eye_openness[known]
+    model = PostNet(size or PostNetConfig(hidden=8))
+    torch.nn.init.constant_(model.leave.bias, moved)  # type: ignore[arg-type]
+    face = measure_face(capture.name, landmarks, eyes)
+    save_postnet(path, TrainedPostNet(model, face, load_generator(PRETRAINED_GENERATOR).sha256, {}, MEL, ""))
+    return path

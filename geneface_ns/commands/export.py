@@ -1,0 +1,58 @@
+"""`geneface export`: a trained head as one file that one can send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from audio_motion.errors import InputError
+from audio_motion.files import need_place, spare_inputs
+
+
+@dataclass
+class ExportConfig:
+    """Write a trained head as a person file: one that can be sent, and rendered without its capture."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """The run's folder, or the config.yml that `ns-train geneface` wrote."""
+    output: Annotated[Path, tyro.conf.Positional]
+    """The person file to write: .gface."""
+    consent: str | None = None
+    """What the file is to say of the person's consent, as in "Anna agreed on 3 May 2026; for the museum's tour"."""
+    data: Path | None = None
+    """The capture, where it no longer lies where the head was trained from."""
+
+    def main(self) -> None:
+        """Fit the post-net where there is none yet, and write the file.
+
+        Raises:
+            InputError: the training or its capture cannot be used, or the file cannot be written.
+        """
+        from geneface_ns.nerf.checkpoint import find_run
+        from geneface_ns.scene.person_file import SUFFIX, is_person_file, write_person_file
+
+        if not is_person_file(self.output):
+            raise InputError(f"{self.output}: give the person file a name that ends in {SUFFIX}")
+        find_run(self.run)
+        need_place(self.output)
+        spare_inputs(self.output, (self.run, self.data))
+        from audio_motion.models.pretrained import PRETRAINED_GENERATOR
+        from geneface_ns.motion.voice import own_postnet
+        from geneface_ns.nerf.checkpoint import load_run
+        from geneface_ns.nerf.person_file import person_file
+
+        portrait, capture, step = load_run(self.run, self.data, "cpu")
+        postnet = own_postnet(capture, PRETRAINED_GENERATOR)
+        file = person_file(portrait, capture, step, postnet, self.consent)
+        write_person_file(self.output, file)
+        card = file.card
+        width, height = card.size
+        print(
+            f"{self.output}: {self.output.stat().st_size / 1e6:.1f} MB, {card.name} at {width}x{height} after "
+            f"{card.trained_steps} steps"
+        )
+        if card.consent is None:
+            print("it says nothing of the person's consent; --consent makes it say so")
