@@ -26,7 +26,7 @@ SUFFIX = ".gface"
 KIND = "geneface person"
 SCHEMA_VERSION = 1
 LARGEST = 128 << 20
-"""Bytes of a file that is read; a person at 512² has 17 MB."""
+"""Bytes of a file that is read; a person at 512² has 13 MB."""
 STATEMENT = "Synthetic: what this head is seen to say was never said by the person it shows."
 _AGAIN = "copy it again, or ask for it again"
 _POSTNET = "postnet"

@@ -85,9 +85,12 @@ def _other_tensors(tensors: dict[str, torch.Tensor], rng: Rng) -> dict[str, torc
         tensors[name] = torch.zeros((0, *value.shape[1:]))
     elif what == 5:
         tensors[name + "x"] = torch.zeros(3_000_000)
+    elif value.dtype == torch.uint8:
+        changed = blocks.damaged(value.numpy().tobytes(), rng)
+        tensors[name] = torch.from_numpy(np.frombuffer(changed, np.uint8).copy())
     elif value.is_floating_point() and value.numel():
         number = float((np.nan, np.inf, 1e38, -1e38, 1e20, 1e5, 0.0)[int(rng.integers(7))])
-        tensors[name] = torch.full_like(value, number)
+        tensors[name] = torch.full(value.shape, number).to(value.dtype)
     return tensors
 
 
