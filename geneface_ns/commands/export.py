@@ -32,9 +32,9 @@ class ExportConfig:
             InputError: the training or its capture cannot be used, or the file cannot be written.
         """
         from geneface_ns.nerf.checkpoint import find_run
-        from geneface_ns.scene.person_file import SUFFIX, is_person_file, write_person_file
+        from geneface_ns.scene.person_file import SUFFIX, write_person_file
 
-        if not is_person_file(self.output):
+        if self.output.suffix.lower() != SUFFIX:
             raise InputError(f"{self.output}: give the person file a name that ends in {SUFFIX}")
         find_run(self.run)
         need_place(self.output)
