@@ -16,7 +16,9 @@ from torch import Tensor
 
 from audio_motion.data.json_kinds import as_kind
 from audio_motion.errors import InputError, one_line
+from audio_motion.features.acoustic import MEL
 from audio_motion.files import need_file, written_whole
+from audio_motion.models.checkpoint import load_postnet
 from audio_motion.models.store import Inside
 from audio_motion.sequence import LandmarkSequence, Producer, identity_of
 from audio_motion.tensors import DAMAGED, check_finite, pack, unpack
@@ -215,9 +217,6 @@ def _person(info: _PersonInfo, tensors: dict[str, Tensor], path: Path) -> SentPe
         identity=info.identity,
         source=str(path),
     )
-    postnet = tensors[_POSTNET]
-    if postnet.dtype != torch.uint8 or postnet.dim() != 1:
-        raise ValueError("its post-net is none")
     person = SentPerson(
         name=info.name,
         fps=info.fps,
@@ -231,10 +230,23 @@ def _person(info: _PersonInfo, tensors: dict[str, Tensor], path: Path) -> SentPe
         is_train=table("is_train", frames, kind=np.bool_),
         valid=table("valid", frames, kind=np.bool_),
         landmarks=landmarks,
-        postnet=Inside(path, postnet.numpy().tobytes()),
+        postnet=_postnet(tensors[_POSTNET], path),
     )
     if problem := problem_of(person):
         raise ValueError(problem)
     if not (person.is_train & person.valid).any():
         raise ValueError("no frame of it was learnt from")
     return person
+
+
+def _postnet(tensor: Tensor, path: Path) -> Inside:
+    """Raises what `DAMAGED` names, or InputError, where it is none."""
+    if tensor.dtype != torch.uint8 or tensor.dim() != 1:
+        raise ValueError("its post-net is none")
+    postnet = Inside(path, tensor.numpy().tobytes())
+    # Other speech features than the built-in ones name a folder, or a repository to fetch: that is not a stranger's to
+    # choose.
+    if (spec := unpack(postnet.contents).info["features_spec"]) != MEL.spec:
+        raise ValueError(f"its post-net hears through {spec!r}")
+    load_postnet(postnet)
+    return postnet

@@ -36,7 +36,7 @@ from geneface_ns.scene.person_file import SentPerson, read_person_file, write_pe
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 from tests.geneface_ns.fakes import write_postnet
 
-STEPS = 80
+STEPS = 60
 LARGEST, MEAN = 2, 0.05
 """By how much pictures may differ from the checkpoint's, in 255ths: any value, and on the average."""
 
@@ -175,6 +175,17 @@ def written(value: float, *index: int) -> Callable[[torch.Tensor], torch.Tensor]
     return make
 
 
+def refitted(change: Callable[[dict, dict[str, torch.Tensor]], None]) -> Callable[[dict, dict], None]:
+    """Another post-net, whose own checksums are right too."""
+
+    def outer(info: dict, tensors: dict) -> None:
+        found = unpack(tensors["postnet"].numpy().tobytes())
+        change(found.info, found.tensors)
+        tensors["postnet"] = torch.frombuffer(bytearray(pack(found.info, found.tensors)), dtype=torch.uint8)
+
+    return outer
+
+
 SIZES = ("config", "portrait")
 
 
@@ -224,6 +235,12 @@ SIZES = ("config", "portrait")
         (lambda info, tensors: tensors.update({"portrait.head.box": torch.zeros(2, 3)}), "head.box is torch.float32"),
         (lambda info, tensors: tensors.update({"portrait.more": torch.zeros(9)}), "more is missing, or one too many"),
         (put("postnet", lambda post: post.float()), "its post-net is none"),
+        (put("postnet", lambda post: post[:-1]), "damaged, or no person file"),
+        (refitted(set_in("kind", to="audio-motion generator")), "not a postnet checkpoint; have that file made again"),
+        (refitted(set_in("config", "hidden", to=10**6)), "hidden is 1000000"),
+        (refitted(put("model.leave.bias", lambda bias: bias * torch.nan)), "model.leave.bias is not finite"),
+        # A stranger does not choose what is fetched.
+        (refitted(set_in("features_spec", to="whisper:their/own")), "its post-net hears through 'whisper:their/own'"),
     ],
 )
 def test_a_strangers_file_is_told_in_one_line(sent: Path, tmp_path: Path, change: Any, says: str) -> None:
