@@ -13,11 +13,20 @@ from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from typing import NamedTuple
 
-ONE_THREAD = {
-    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-}
-"""Environment of a process that is one of as many as there are cores."""
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def threads_of(count: int) -> dict[str, str]:
+    """Environment of a process that may use so many cores."""
+    return {name: str(count) for name in _THREADS}
+
+
+class Died(NamedTuple):
+    """In place of a result: every worker that tried to get it died."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
