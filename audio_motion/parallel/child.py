@@ -63,7 +63,7 @@ def start(serve: Callable[[Connection], None], environment: Mapping[str, str]) -
 def run(module: str, serve: str, pipe: int) -> None:
     """In the child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too; its parent decides
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    threading.Thread(target=end_with_the_parent, daemon=True).start()
     with Connection(pipe) as connection:
         getattr(import_module(module), serve)(connection)
 
@@ -88,6 +88,7 @@ def how_it_ended(child: Child) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def _end_with_the_parent() -> None:
+def end_with_the_parent() -> None:
+    """End this process when the pipe that is its standard input closes."""
     os.read(0, 1)  # nobody writes there: it returns when the parent is gone
     os._exit(1)

@@ -19,7 +19,7 @@ from geneface_ns.commands.memory import explains_out_of_memory
 class EvaluateConfig:
     """Measure a trained head on the test split of its capture, and show it beside the real person."""
 
-    run: Annotated[Path | None, tyro.conf.Positional] = None
+    run: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
     """Who is measured: the folder of a run of `ns-train geneface`, its config.yml, or a capture: its newest run in
     outputs/ here, or in outputs/ beside it."""
     load_config: Path | None = None
@@ -53,9 +53,8 @@ class EvaluateConfig:
         from geneface_ns.nerf.checkpoint import find_run, load_run
         from geneface_ns.nerf.runs import resolve
 
-        source = resolve(
-            one_of("geneface evaluate RUN", ("RUN", self.run), ("--load-config", self.load_config)), self.data
-        )
+        given = one_of("geneface evaluate RUN", ("RUN", self.run), ("--load-config", self.load_config))
+        source = resolve(given, self.data)
         if source.said:
             print(source.said)
         folder = self.output or find_run(source.path) / "evaluation"

@@ -20,12 +20,12 @@ USAGE = "geneface render RUN SPEECH VIDEO"
 class RenderConfig(RenderOptions):
     """Let a trained head say something, as a video with sound: geneface render RUN SPEECH VIDEO."""
 
-    run: Annotated[Path | None, tyro.conf.Positional] = None
+    run: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
     """Who speaks: the folder of a run of `ns-train geneface`, its config.yml, or a capture: its newest run in outputs/
     here, or in outputs/ beside it; or a person file (.gface)."""
-    speech: Annotated[Path | None, tyro.conf.Positional] = None
+    speech: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="SPEECH")] = None
     """Speech to say: any audio or video file. It becomes the video's sound as it is. Or a folder of them."""
-    video: Annotated[Path | None, tyro.conf.Positional] = None
+    video: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="VIDEO")] = None
     """The video to write: .mp4, .mov, .mkv or .webm; for a folder of speeches a folder."""
     load_config: Path | None = None
     """Instead of RUN."""
@@ -41,8 +41,8 @@ class RenderConfig(RenderOptions):
     """Of a folder of speeches: videos made at once (default: one a core, of the cluster where there is one; one where
     CUDA renders)."""
     ray_address: str | None = None
-    """Of a folder of speeches: address of a running Ray cluster ("auto" for the one this machine belongs to); by default
-    this machine works alone. On a cluster all folders must lie under the same path on every machine."""
+    """Of a folder of speeches: address of a running Ray cluster ("auto" for the one this machine belongs to); by
+    default this machine works alone. On a cluster all folders must lie under the same path on every machine."""
 
     def main(self) -> None:
         """Render and write the video, or the videos.

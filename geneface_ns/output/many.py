@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Generator
 from contextlib import closing
@@ -13,17 +12,18 @@ from pathlib import Path
 from rich.console import Console
 
 from audio_motion.errors import InputError
-from audio_motion.files import held_alone, is_full, need_place, written_whole
-from audio_motion.json_file import read_json
+from audio_motion.files import held_alone, is_full, need_place
 from audio_motion.parallel import Died, Outcome, cores, each, follow
 from geneface_ns.nerf.checkpoint import choose_device
 from geneface_ns.nerf.runs import Source
+from geneface_ns.output.finished import Finished
 from geneface_ns.output.options import RenderOptions
 from geneface_ns.output.performer import Performer
 from geneface_ns.output.request import Request, Script, script_of
 
-SPEECH = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma", ".aiff", ".aif")
-SPEECH += (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv", ".ts", ".wmv", ".3gp")
+_SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma", ".aiff", ".aif")
+_VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv", ".ts", ".wmv", ".3gp")
+SPEECH = _SOUNDS + _VIDEOS
 """Suffixes of the files in a folder that are taken for speech."""
 DONE = ".renders.json"
 """In the folder of videos: the key, size and time of each that is finished."""
@@ -72,7 +72,7 @@ def render_folder(
     for path in (output / DONE, *videos):
         need_place(path)
     with held_alone(output, "geneface render"):
-        done = _Done(output / DONE)
+        done = Finished(output / DONE)
         # The voice is fitted here, once: workers find it.
         local = Performer(source, replace(options, device="cpu"))
         keys = {
@@ -142,29 +142,3 @@ def _videos(speeches: Path, output: Path, suffix: str) -> dict[Path, Path]:
         raise InputError(f"{speeches}: holds no sound and no video; give a folder of speeches")
     stems = Counter(path.stem for path in found)
     return {output / f"{path.stem if stems[path.stem] == 1 else path.name}{suffix}": path for path in found}
-
-
-class _Done:
-    """Which videos are finished, in a file beside them."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            self._known = read_json(path, "")
-        except InputError:  # none yet, or damaged: what it said is made again
-            self._known = {}
-
-    def holds(self, video: Path, key: str) -> bool:
-        """Whether a video of that key was finished and has not been touched since."""
-        return video.is_file() and self._known.get(video.name) == [key, *_size_and_time(video)]
-
-    def note(self, video: Path, key: str) -> None:
-        """Take note of a finished video."""
-        self._known[video.name] = [key, *_size_and_time(video)]
-        with written_whole(self._path) as temporary:
-            temporary.write_text(json.dumps(self._known, indent=1, sort_keys=True) + "\n")
-
-
-def _size_and_time(path: Path) -> list[str]:
-    stat = path.stat()
-    return [str(stat.st_size), str(stat.st_mtime_ns)]

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from audio_motion.errors import InputError
 from audio_motion.progress import shown
 from geneface_ns.motion.sequence import MotionFrame, motion_of_sequence
 from geneface_ns.motion.speech import motion_of_speech
@@ -20,6 +19,7 @@ from geneface_ns.motion.voice import Voice, voice_of
 from geneface_ns.nerf.runs import Source
 from geneface_ns.nerf.trained import load_trained
 from geneface_ns.output.drive import drive
+from geneface_ns.output.finished import facts_of
 from geneface_ns.output.join import join
 from geneface_ns.output.options import RenderOptions
 from geneface_ns.output.pieces import write_in_pieces
@@ -64,7 +64,7 @@ class Performer:
         files: list[Path | None] = [self.weights, self.options.camera_path, request.motion, script.sound]
         if script.sequence is None:
             files += [self.voice.generator, self.voice.postnet if isinstance(self.voice.postnet, Path) else None]
-        facts = [VERSION, self.options.content(), *map(_facts, files)]
+        facts = [VERSION, self.options.content(), *(path and facts_of(path) for path in files)]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def perform(self, request: Request, script: Script) -> int:
@@ -101,13 +101,3 @@ class Performer:
             *(script.sound, self.voice, self.person, options.seed, options.temperature), tracks=options.tracks
         )
         return motion, math.ceil(round(script.duration * fps, 6))
-
-
-def _facts(path: Path | None) -> list[object] | None:
-    if path is None:
-        return None
-    try:
-        stat = path.stat()
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; leave it alone while it is read") from error
-    return [path.name, stat.st_size, stat.st_mtime_ns]

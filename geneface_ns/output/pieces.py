@@ -45,7 +45,7 @@ def write_in_pieces(
     Raises:
         InputError: another process writes this output, or what the given functions raise.
     """
-    folder = output.parent / f".{output.name}.pieces"
+    folder = pieces_folder(output)
     with held_alone(folder, "geneface render"):
         try:
             pieces = _begun(folder, key, output.suffix)
@@ -65,6 +65,11 @@ def write_in_pieces(
             raise
         shutil.rmtree(folder)
     return count
+
+
+def pieces_folder(output: Path) -> Path:
+    """Where the pieces of a video lie while it is made."""
+    return output.parent / f".{output.name}.pieces"
 
 
 def _begun(folder: Path, key: str, suffix: str) -> list[Path]:
