@@ -1,4 +1,4 @@
-"""`geneface talk`: process, train, fit and render, each by its own command, going on where an earlier run was stopped."""
+"""`geneface talk`: process, train, fit, render, each by its own command, going on where an earlier run was stopped."""
 
 from __future__ import annotations
 
@@ -67,12 +67,13 @@ def talk(options: TalkOptions, console: Console | None = None) -> None:
         before = work.decided
         decided = decide(options, before)
         job = _Job(options, work, decided, info, seconds)
+        if before is not None and (before.video, before.size) != (decided.video, decided.size):
+            work.capture.transforms.unlink(missing_ok=True)  # no longer the capture that is wanted, whatever comes
         work.save(decided)
         _say(console, f"works in {work.root}/")
-        todo = _todo(job, before)
+        todo = _todo(job)
         if before is not None:
-            same = before.video == decided.video and before.size == decided.size
-            _say(console, kept(before, decided, work.steps() if same and PROCESS not in todo else 0))
+            _say(console, kept(before, decided, None if PROCESS in todo else work.steps()))
         whole = Whole(todo, console)
         with whole.shown():
             for name, step in ((PROCESS, _process), (MEASURE, _measure), (TRAIN, _train)):
@@ -107,14 +108,13 @@ def _checked(options: TalkOptions) -> tuple[VideoInfo, float]:
     return info, sound_seconds(options.speech)
 
 
-def _todo(job: _Job, before: Decided | None) -> dict[str, float]:
+def _todo(job: _Job) -> dict[str, float]:
     """The stages that are not done, each with an estimate of its seconds."""
     work, decided, size = job.work, job.decided, job.size()
     step = decided.step or 0.0
     training = (decided.iterations or 0) * step or 60 * (decided.minutes or estimate.usual_minutes(*size))
     todo = {}
-    processed = work.capture.transforms.is_file()
-    if not processed or before is None or (before.video, before.size) != (decided.video, decided.size):
+    if not work.capture.transforms.is_file():
         todo[PROCESS] = estimate.processing(job.info.frames, *size)
     if decided.iterations is None:
         todo[MEASURE] = 2 * estimate.START

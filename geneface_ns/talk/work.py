@@ -76,7 +76,7 @@ class Work:
             InputError: the folder holds something else.
         """
         if not self._state.is_file():
-            if self.root.is_dir() and any(path.name != self.root.name for path in self.root.iterdir()):
+            if any(not path.name.startswith(".") for path in self.root.iterdir()):
                 raise InputError(f"{self.root}: holds other files; choose another folder with --work")
             return None
         try:
@@ -124,26 +124,28 @@ def decide(options: TalkOptions, before: Decided | None) -> Decided:
         steps = None if decided.step is None else iterations_in(options.minutes or 0.0, decided.step)
         decided = replace(decided, minutes=options.minutes, iterations=steps)
     if options.iterations is not None:
-        decided = replace(decided, iterations=options.iterations)
+        decided = replace(decided, iterations=options.iterations, minutes=None)
     return decided
 
 
 def iterations_in(minutes: float, step: float) -> int:
-    """Steps that so many minutes suffice for, of so many seconds each; two figures are all that can be known."""
+    """Steps that so many minutes suffice for, of so many seconds each."""
     count = minutes * 60 / step
     return max(100, int(round(count, -2)))
 
 
-def kept(before: Decided, decided: Decided, steps: int) -> str:
+def kept(before: Decided, decided: Decided, steps: int | None) -> str:
     """What of an earlier run is kept and what must be made anew, in words.
 
     Args:
-        steps: of the training that are done.
+        steps: of the training that are done; None where the video is not processed.
     """
     if before.video != decided.video:
         return f"{decided.video[0]} is not the file that it was: capture and head are made anew"
     if before.size != decided.size:
         return f"{decided.size} pixels, {before.size or 'as many as there were'} before: capture and head are made anew"
+    if steps is None:
+        return "an earlier run was stopped while it processed the video: going on there"
     if decided.iterations is None or steps < decided.iterations:
         return f"the capture is kept, and {steps} steps of the head; it is trained on"
     more = f", which has more steps than are asked for ({decided.iterations})" if steps > decided.iterations else ""
