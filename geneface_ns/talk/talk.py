@@ -128,7 +128,11 @@ def _process(job: _Job, whole: Whole) -> None:
     size = [] if job.decided.size is None else ["--size", job.decided.size]
     with whole.stage(PROCESS) as tick:
         words = ("process", job.options.video, job.work.capture.root, "--overwrite", *size)
-        run(GENEFACE, *words, log=job.work.log, tick=lambda _: tick(None))
+        try:
+            run(GENEFACE, *words, log=job.work.log, tick=lambda _: tick(None))
+        except InputError:
+            job.work.forget()
+            raise
 
 
 def _measure(job: _Job, whole: Whole) -> None:

@@ -90,6 +90,12 @@ class Work:
         with written_whole(self._state) as temporary:
             temporary.write_text(json.dumps(asdict(decided), indent=1) + "\n")
 
+    def forget(self) -> None:
+        """Leave nothing behind of a video that was refused."""
+        if not self.capture.root.exists() and not self.outputs.exists():
+            for path in (self._state, self.log):
+                path.unlink(missing_ok=True)
+
     @property
     def _state(self) -> Path:
         return self.root / "talk.json"
