@@ -38,10 +38,10 @@ def resolve(given: Path, data: Path | None = None) -> Source:
     """The trained head that a user means. The one place that knows what RUN can be.
 
     Args:
-        given: a person file, a run's folder, its config.yml, or a capture's folder: then the newest run of that capture is taken, of
-            those in `outputs/` of the current folder and in `outputs/` beside the capture, where `geneface talk` keeps
-            its own. Runs are known by the capture's fingerprint in their checkpoints, whatever their folders are
-            called.
+        given: a person file, a run's folder, its config.yml, or a capture's folder: then the newest run of that
+            capture is taken, of those in `outputs/` of the current folder and in `outputs/` beside the capture, where
+            `geneface talk` keeps its own. Runs are known by the capture's fingerprint in their checkpoints, whatever
+            their folders are called.
         data: the capture, where the user says it.
 
     Raises:
