@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from audio_motion.errors import InputError
@@ -22,13 +23,17 @@ class Finished:
 
     def holds(self, video: Path, key: str) -> bool:
         """Whether a video of that key was finished and has not been touched since."""
-        return video.is_file() and self._known.get(str(video)) == [key, *facts_of(video)[1:]]
+        return video.is_file() and self._known.get(self._name(video)) == [key, *facts_of(video)[1:]]
 
     def note(self, video: Path, key: str) -> None:
         """Take note of a finished video."""
-        self._known[str(video)] = [key, *facts_of(video)[1:]]
+        self._known[self._name(video)] = [key, *facts_of(video)[1:]]
         with written_whole(self._path) as temporary:
             temporary.write_text(json.dumps(self._known, indent=1, sort_keys=True) + "\n")
+
+    def _name(self, video: Path) -> str:
+        """So that the folder of both may be moved."""
+        return os.path.relpath(video, self._path.parent)
 
 
 def facts_of(path: Path) -> list[str]:

@@ -42,6 +42,8 @@ def speed_of(capture_folder: Path) -> float | InputError:
         start_from_pictures(portrait, FrameStore(capture, 1), frames)
         times, begin = [], perf_counter()
         for _ in train(portrait, source, torch.from_numpy(frames), HEAD_STEPS + TORSO_STEPS, config):
+            if device.type == "cuda":
+                torch.cuda.synchronize()
             times.append(perf_counter() - begin)
             begin = perf_counter()
     except InputError as error:

@@ -15,6 +15,7 @@ from audio_motion.errors import InputError
 from audio_motion.files import held_alone, need_output, spare_inputs
 from audio_motion.media import VideoInfo, audio_info, probe, sound_seconds
 from audio_motion.parallel import Died, cores, each
+from geneface_ns.capture.report import read_advice
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.nerf.checkpoint import FOLDER, METHOD, checkpoints
 from geneface_ns.output.finished import Finished, facts_of
@@ -80,11 +81,11 @@ def talk(options: TalkOptions, console: Console | None = None) -> None:
                 if name in todo:
                     step(job, whole)
             videos, key = Finished(work.videos), _key(job)
-            if videos.holds(result.absolute(), key):
+            if videos.holds(result, key):
                 whole.say(f"{result} was made before")
                 return
             _render(job, whole)
-            videos.note(result.absolute(), key)
+            videos.note(result, key)
         _say(
             console,
             f"{result}: {seconds:.2f} s. Another speech: the same command with another file; it is only rendered",
@@ -133,6 +134,9 @@ def _process(job: _Job, whole: Whole) -> None:
         except InputError:
             job.work.forget()
             raise
+    for line in read_advice(job.work.capture.report):
+        whole.say(f"advice: {line}")
+    whole.say(f"look at {job.work.capture.report_picture}")
 
 
 def _measure(job: _Job, whole: Whole) -> None:
