@@ -14,6 +14,7 @@ from rich.console import Console
 from audio_motion.errors import InputError
 from audio_motion.files import held_alone, is_full, need_place
 from audio_motion.parallel import Died, Outcome, cores, each, follow
+from geneface_ns.motion.voice import BY_NAME
 from geneface_ns.nerf.checkpoint import choose_device
 from geneface_ns.nerf.runs import Source
 from geneface_ns.output.finished import Finished
@@ -88,7 +89,13 @@ def render_folder(
         elif workers is None:
             on_cuda = choose_device(options.device).type == "cuda"
             workers = 1 if on_cuda else min(cores(), len(todo))
+        # Workers of a cluster have a current folder of their own.
         where = Source(source.path.absolute(), source.data and source.data.absolute())
+        options = replace(
+            options,
+            camera_path=options.camera_path and options.camera_path.absolute(),
+            generator=options.generator if options.generator in BY_NAME else str(Path(options.generator).absolute()),
+        )
         tasks = [Task(where, options, Request(video.absolute(), videos[video].absolute())) for video in todo]
 
         def outcomes() -> Generator[Outcome, None, None]:

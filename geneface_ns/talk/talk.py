@@ -86,10 +86,7 @@ def talk(options: TalkOptions, console: Console | None = None) -> None:
                 return
             _render(job, whole)
             videos.note(result, key)
-        _say(
-            console,
-            f"{result}: {seconds:.2f} s. Another speech: the same command with another file; it is only rendered",
-        )
+        _say(console, f"{result}: {seconds:.2f} s; another speech for the same video starts at rendering")
 
 
 def _checked(options: TalkOptions) -> tuple[VideoInfo, float]:
