@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -54,7 +55,12 @@ def render_one(
 
 
 def drive(
-    renderer: Renderer, trajectory: Trajectory, motion: Iterable[MotionFrame], fps: float, size: tuple[int, int]
+    renderer: Renderer,
+    trajectory: Trajectory,
+    motion: Iterable[MotionFrame],
+    fps: float,
+    size: tuple[int, int],
+    first: int = 0,
 ) -> Iterator[np.ndarray]:
     """Frames uint8 [H, W, 3] of a face that moves as `motion` says while head and body follow `trajectory`.
 
@@ -64,7 +70,8 @@ def drive(
         motion: one face a frame, taken one at a time.
         fps: of `motion`, and so of the frames.
         size: width and height, px.
+        first: number of the frame to begin with; the motion before it is taken and not shown.
     """
-    for index, face in enumerate(motion):
+    for index, face in islice(enumerate(motion), first, None):
         c2w, body = trajectory.at(index / fps)
         yield render_one(renderer, c2w, body, face, size)
