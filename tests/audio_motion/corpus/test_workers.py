@@ -26,9 +26,9 @@ from audio_motion.corpus.find import Source
 from audio_motion.corpus.store import Store
 from audio_motion.data.shard_file import Shard
 from audio_motion.errors import InputError
+from audio_motion.lag import Lag
 from audio_motion.parallel import child, on_ray, processes
 from audio_motion.sequence import LandmarkSequence
-from audio_motion.sync import Lag
 from tests.audio_motion.corpus.conftest import Talker
 from tests.audio_motion.corpus.listening import descendants, listening
 
