@@ -16,7 +16,7 @@ import pytest
 
 from audio_motion.errors import InputError
 from audio_motion.media import load_audio
-from geneface_ns.output.soundtrack import encoding_rate
+from geneface_ns.output.soundtrack import SoundTrack, encoding_rate
 from geneface_ns.output.video import CONTAINERS, VideoWriter
 
 
@@ -189,13 +189,13 @@ def test_what_is_muxed_lies_where_motion_hears_it_whatever_the_clock(
 ) -> None:
     source = write_broken(tmp_path / "broken.ts", clock)
     encoded: list[np.ndarray] = []
-    take = VideoWriter._take_sound
+    take = SoundTrack._take
 
-    def taken(writer: VideoWriter, count: int) -> np.ndarray:
-        encoded.append(take(writer, count))
+    def taken(track: SoundTrack, count: int) -> np.ndarray:
+        encoded.append(take(track, count))
         return encoded[-1]
 
-    monkeypatch.setattr(VideoWriter, "_take_sound", taken)
+    monkeypatch.setattr(SoundTrack, "_take", taken)
     heard = load_audio(source, 44100)  # the rate of the encoder
     frames = round((len(heard) / 44100 - start) * 25)
     write_video(tmp_path / "out.mp4", frames, 25.0, source, start=start)
