@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
 
 from audio_motion.errors import InputError
 from audio_motion.sequence import LandmarkSequence, Sound
 from geneface_ns.commands.memory import explains_out_of_memory
+from geneface_ns.output.look import LookOptions
 
 if TYPE_CHECKING:
     from audio_motion.media import Tracks
@@ -43,6 +46,8 @@ class RenderConfig:
     """Of the generator: another seed, another performance."""
     temperature: float = 0.1
     """How lively the generator is: 0 is the likeliest motion, 1 the full variety."""
+    look: Annotated[LookOptions, tyro.conf.arg(name="")] = field(default_factory=LookOptions)
+    """What the video shows besides the person, and at which size."""
     data: Path | None = None
     """The capture, where it no longer lies where the head was trained from."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -63,18 +68,27 @@ class RenderConfig:
         from audio_motion.files import need_place, spare_inputs
         from audio_motion.media import audio_info, show_notes, sound_seconds
         from geneface_ns.nerf.trained import find_trained
-        from geneface_ns.output.video import codecs_for
 
         if self.audio is None and self.motion is None:
             raise InputError("nothing to say: give --audio speech.wav or --motion speech.npz")
-        codecs_for(self.output)
+        if self.look.paste_back is not None and self.camera_path is not None:
+            raise InputError("--camera-path does not go with --paste-back, where the head moves as in the original")
+        self.look.check(self.output)
         find_trained(self.load_config)
         sequence = LandmarkSequence.load(self.motion) if self.motion else None
         sound = self.audio
         if sequence is not None and sound is None:
             assert self.motion is not None
             sound = sound_beside(self.motion, sequence)
-        given = (self.audio, self.motion, sound, self.camera_path, self.load_config, Path(self.generator))
+        given = (
+            self.audio,
+            self.motion,
+            sound,
+            self.camera_path,
+            self.load_config,
+            Path(self.generator),
+            *self.look.inputs,
+        )
         need_place(self.output)
         spare_inputs(self.output, given)
         duration = None
@@ -102,12 +116,17 @@ class RenderConfig:
         from geneface_ns.motion.voice import voice_of
         from geneface_ns.nerf.trained import load_trained
         from geneface_ns.output.drive import drive
+        from geneface_ns.output.look import look_of
+        from geneface_ns.output.paste_back import filmed_trajectory
         from geneface_ns.output.video import VideoWriter
         from geneface_ns.renderers.reference import ReferenceRenderer
 
         trained = load_trained(self.load_config, self.data, self.device)
         renderer, person = ReferenceRenderer(trained.portrait), trained.person
-        if self.camera_path is not None:
+        look = look_of(self.look, person, renderer.camera.size)
+        if look.as_filmed:
+            trajectory = filmed_trajectory(person)
+        elif self.camera_path is not None:
             trajectory = trajectory_from_file(self.camera_path, person)
         else:
             trajectory = own_trajectory(person)
@@ -120,8 +139,10 @@ class RenderConfig:
             voice = voice_of(person, self.generator, self.features)
             motion = motion_of_speech(sound, voice, person, self.seed, self.temperature, tracks=self._tracks)
             total = math.ceil(round(duration * person.fps, 6))
-        frames = drive(renderer, trajectory, motion, person.fps, renderer.camera.size)
-        with VideoWriter(self.output, renderer.camera.size, person.fps, sound, self.crf, tracks=self._tracks) as writer:
+        frames = drive(renderer, trajectory, motion, person.fps, look.render_size, look.finish)
+        with VideoWriter(
+            self.output, look.size, person.fps, sound, self.crf, tracks=self._tracks, alpha=look.alpha
+        ) as writer:
             for frame in shown(frames, total, "render"):
                 writer.write(frame)
         print(f"{self.output}: {writer.frames} frames, {writer.frames / person.fps:.2f} s")

@@ -9,19 +9,20 @@ import torch
 
 from geneface_ns.motion.sequence import MotionFrame
 from geneface_ns.motion.trajectory import Trajectory
-from geneface_ns.renderers.contract import Renderer
+from geneface_ns.output.finish import Finish, as_rendered
+from geneface_ns.renderers.contract import Layers, Renderer
 from geneface_ns.scene.condition import Condition
 from geneface_ns.scene.pose import body_in_image_units
 
 
-def render_one(
+def render_layers(
     renderer: Renderer,
     c2w: np.ndarray,
     body: np.ndarray,
     motion: MotionFrame,
     size: tuple[int, int],
     underlay: np.ndarray | None = None,
-) -> np.ndarray:
+) -> Layers:
     """One frame as the capture's camera sees it.
 
     Args:
@@ -30,9 +31,6 @@ def render_one(
         motion: the face.
         size: width and height of the picture wanted.
         underlay: uint8 [H, W, 4] as `lay_over` takes it: instead of the rendered torso.
-
-    Returns:
-        uint8 [H, W, 3].
     """
 
     def tensor(array: np.ndarray) -> torch.Tensor:
@@ -45,26 +43,43 @@ def render_one(
             tensor(c2w)[None],
             body_in_image_units(tensor(body)[None], *renderer.capture_size),
         )
-        layers = renderer.render(
+        return renderer.render(
             condition,
             renderer.camera.scaled_to(size),
             underlay=None if underlay is None else tensor(underlay) / 255,
         )
-        return (layers.rgb * 255 + 0.5).to(torch.uint8).cpu().numpy()
+
+
+def render_one(
+    renderer: Renderer,
+    c2w: np.ndarray,
+    body: np.ndarray,
+    motion: MotionFrame,
+    size: tuple[int, int],
+    underlay: np.ndarray | None = None,
+) -> np.ndarray:
+    """One frame, uint8 [H, W, 3]; the arguments are those of `render_layers`."""
+    return as_rendered(render_layers(renderer, c2w, body, motion, size, underlay))
 
 
 def drive(
-    renderer: Renderer, trajectory: Trajectory, motion: Iterable[MotionFrame], fps: float, size: tuple[int, int]
+    renderer: Renderer,
+    trajectory: Trajectory,
+    motion: Iterable[MotionFrame],
+    fps: float,
+    size: tuple[int, int],
+    finish: Finish = as_rendered,
 ) -> Iterator[np.ndarray]:
-    """Frames uint8 [H, W, 3] of a face that moves as `motion` says while head and body follow `trajectory`.
+    """Frames uint8 [H, W, C] of a face that moves as `motion` says while head and body follow `trajectory`.
 
     Args:
         renderer: renders one frame.
         trajectory: head pose and body over time; replayed to and fro.
         motion: one face a frame, taken one at a time.
         fps: of `motion`, and so of the frames.
-        size: width and height, px.
+        size: width and height to render at, px.
+        finish: what becomes of each frame's layers, in order.
     """
     for index, face in enumerate(motion):
         c2w, body = trajectory.at(index / fps)
-        yield render_one(renderer, c2w, body, face, size)
+        yield finish(render_layers(renderer, c2w, body, face, size))
