@@ -48,9 +48,11 @@ class Origin:
             whole.append(values["picture_track"])
         if any(type(number) is not int for number in whole):
             raise TypeError("origin holds no whole pixels")
+        times = [values["seconds"], values["start"]]
+        if any(type(time) not in (int, float) for time in times):
+            raise TypeError("origin holds no seconds")
         origin = Origin(**values)
         inside = 0 <= x < x + width <= origin.width and 0 <= y < y + height <= origin.height
-        times = (float(origin.seconds), float(origin.start))
         if not (inside and origin.turn in (0, 90, 180, 270) and all(isfinite(t) and t >= 0 for t in times)):
             raise ValueError("origin names no part of a video")
         return origin
