@@ -41,7 +41,8 @@ class RenderConfig:
     features: str | None = None
     """Where the speech features of a checkpoint of your own are now, as in training (default: where they were then)."""
     camera_path: Path | None = None
-    """Head poses from elsewhere: a camera path of the viewer (.json), or another capture's transforms.json."""
+    """A camera from elsewhere: a camera path of `geneface camera-path` or the viewer (.json). Or head poses: a path
+    whose cameras do not say when they look, or another capture's transforms.json."""
     seed: int = 0
     """Of the generator: another seed, another performance."""
     temperature: float = 0.1
@@ -110,12 +111,13 @@ class RenderConfig:
     @explains_out_of_memory()
     def _render(self, sequence: LandmarkSequence | None, sound: Path | None, duration: float | None) -> None:
         from audio_motion.progress import shown
+        from geneface_ns.motion.camera_path import timed_path
         from geneface_ns.motion.sequence import motion_of_sequence
         from geneface_ns.motion.speech import motion_of_speech
         from geneface_ns.motion.trajectory import own_trajectory, trajectory_from_file
         from geneface_ns.motion.voice import voice_of
         from geneface_ns.nerf.trained import load_trained
-        from geneface_ns.output.drive import drive
+        from geneface_ns.output.drive import drive, drive_past
         from geneface_ns.output.look import look_of
         from geneface_ns.output.paste_back import filmed_trajectory
         from geneface_ns.output.video import VideoWriter
@@ -124,6 +126,7 @@ class RenderConfig:
         trained = load_trained(self.load_config, self.data, self.device)
         renderer, person = ReferenceRenderer(trained.portrait), trained.person
         look = look_of(self.look, person, renderer.camera.size)
+        cameras = timed_path(self.camera_path, person.fps) if self.camera_path is not None else None
         if look.as_filmed:
             trajectory = filmed_trajectory(person)
         elif self.camera_path is not None:
@@ -139,7 +142,10 @@ class RenderConfig:
             voice = voice_of(person, self.generator, self.features)
             motion = motion_of_speech(sound, voice, person, self.seed, self.temperature, tracks=self._tracks)
             total = math.ceil(round(duration * person.fps, 6))
-        frames = drive(renderer, trajectory, motion, person.fps, look.render_size, look.finish)
+        if cameras is not None:
+            frames = drive_past(renderer, cameras, person, motion, look.render_size, look.finish)
+        else:
+            frames = drive(renderer, trajectory, motion, person.fps, look.render_size, look.finish)
         with VideoWriter(
             self.output, look.size, person.fps, sound, self.crf, tracks=self._tracks, alpha=look.alpha
         ) as writer:

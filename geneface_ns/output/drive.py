@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import torch
 
+from geneface_ns.capture_format.person import Person
+from geneface_ns.motion.camera_path import CameraPath, focal_length
 from geneface_ns.motion.sequence import MotionFrame
 from geneface_ns.motion.trajectory import Trajectory
 from geneface_ns.output.finish import Finish, as_rendered
 from geneface_ns.renderers.contract import Layers, Renderer
-from geneface_ns.scene.condition import Condition
+from geneface_ns.scene.camera import Pinhole
+from geneface_ns.scene.condition import Condition, ConditionTable
 from geneface_ns.scene.pose import body_in_image_units
 
 
@@ -83,3 +86,36 @@ def drive(
     for index, face in enumerate(motion):
         c2w, body = trajectory.at(index / fps)
         yield finish(render_layers(renderer, c2w, body, face, size))
+
+
+def drive_past(
+    renderer: Renderer,
+    cameras: CameraPath,
+    person: Person,
+    motion: Iterable[MotionFrame],
+    size: tuple[int, int],
+    finish: Finish = as_rendered,
+) -> Iterator[np.ndarray]:
+    """Frames uint8 [H, W, C] of a face that moves as `motion` says, seen by a free camera; head pose and body are those
+    of the times that the camera path names.
+
+    Args:
+        renderer: renders one frame.
+        cameras: one a frame; replayed to and fro.
+        person: who is shown.
+        motion: one face a frame, taken one at a time.
+        size: width and height to render at, px.
+        finish: what becomes of each frame's layers, in order.
+    """
+    table = ConditionTable(person).to(renderer.device)
+    for index, face in enumerate(motion):
+        c2w, fov, time = cameras.at(index)
+        focal = focal_length(fov, size[1])
+        view = Pinhole((focal, focal), (size[0] / 2, size[1] / 2), size)
+        with torch.inference_mode():
+            condition = table(torch.tensor([time], device=renderer.device))._replace(
+                landmarks=torch.as_tensor(face.landmarks, device=renderer.device)[None],
+                eye_openness=torch.as_tensor(face.eye_openness, device=renderer.device)[None],
+            )
+            layers = renderer.render(condition, view, torch.as_tensor(c2w, device=renderer.device))
+        yield finish(layers)
