@@ -117,6 +117,7 @@ class RenderConfig:
         from geneface_ns.motion.trajectory import own_trajectory, trajectory_from_file
         from geneface_ns.motion.voice import voice_of
         from geneface_ns.nerf.trained import load_trained
+        from geneface_ns.output.credentials import sign
         from geneface_ns.output.drive import drive, drive_past
         from geneface_ns.output.look import look_of
         from geneface_ns.output.paste_back import filmed_trajectory
@@ -151,6 +152,8 @@ class RenderConfig:
         ) as writer:
             for frame in shown(frames, total, "render"):
                 writer.write(frame)
+        if self.look.c2pa is not None:
+            sign(self.output, *self.look.c2pa)
         print(f"{self.output}: {writer.frames} frames, {writer.frames / person.fps:.2f} s")
 
 

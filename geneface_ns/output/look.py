@@ -28,11 +28,13 @@ class LookOptions:
     edge."""
     visible_mark: bool = False
     """Whether to write "AI-generated" into the corner. The file says so in any case."""
+    c2pa: tuple[Path, Path] | None = None
+    """Your certificate chain and its private key (PEM) to sign content credentials with: .mp4 and .mov."""
 
     @property
     def inputs(self) -> tuple[Path | None, ...]:
         """The files that are read."""
-        return self.paste_back, Path(self.background) if self.background is not None else None
+        return self.paste_back, Path(self.background) if self.background is not None else None, *(self.c2pa or ())
 
     def check(self, output: Path) -> None:
         """Refuse what cannot be done, before a model is loaded.
@@ -43,6 +45,7 @@ class LookOptions:
         """
         from audio_motion.media import probe
         from geneface_ns.output.backgrounds import backgrounds
+        from geneface_ns.output.credentials import check_credentials
         from geneface_ns.output.video import codecs_for
 
         behind = {"--background": self.background, "--alpha": self.alpha or None, "--paste-back": self.paste_back}
@@ -61,6 +64,8 @@ class LookOptions:
             backgrounds(self.background, (SMALLEST, SMALLEST), 25.0)
         if self.paste_back is not None:
             probe(self.paste_back)
+        if self.c2pa is not None:
+            check_credentials(output, *self.c2pa)
 
 
 SMALLEST, LARGEST = 16, 4096
