@@ -1,4 +1,4 @@
-"""Content credentials (C2PA): a signed statement inside a video of how it was made. Signed here, with the user's key."""
+"""Content credentials (C2PA): a signed statement inside a video of how it was made; signed with the user's own key."""
 
 from __future__ import annotations
 
