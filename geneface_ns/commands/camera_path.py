@@ -19,7 +19,7 @@ class CameraPathConfig:
     the views that the person was filmed from."""
 
     load_config: Annotated[Path, tyro.conf.Positional]
-    """The config.yml that `ns-train geneface` wrote, or the run's folder."""
+    """The config.yml that `ns-train geneface` wrote, the run's folder, or a person file (.gface)."""
     output: Annotated[Path, tyro.conf.Positional]
     """The camera path to write (.json)."""
     orbit: tuple[float, float] | None = None

@@ -120,7 +120,6 @@ class RenderConfig:
         from geneface_ns.output.credentials import sign
         from geneface_ns.output.drive import drive, drive_past
         from geneface_ns.output.look import look_of
-        from geneface_ns.output.paste_back import filmed_trajectory
         from geneface_ns.output.video import VideoWriter
         from geneface_ns.renderers.reference import ReferenceRenderer
 
@@ -128,12 +127,10 @@ class RenderConfig:
         renderer, person = ReferenceRenderer(trained.portrait), trained.person
         look = look_of(self.look, person, renderer.camera.size)
         cameras = timed_path(self.camera_path, person.fps) if self.camera_path is not None else None
-        if look.as_filmed:
-            trajectory = filmed_trajectory(person)
-        elif self.camera_path is not None:
+        if self.camera_path is not None and cameras is None:
             trajectory = trajectory_from_file(self.camera_path, person)
         else:
-            trajectory = own_trajectory(person)
+            trajectory = look.trajectory or own_trajectory(person)
         if sequence is not None:
             total = max(1, round((duration or sequence.duration) * person.fps))
             motion = motion_of_sequence(sequence, person, total)

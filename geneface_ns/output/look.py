@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from audio_motion.errors import InputError
 from geneface_ns.capture_format.person import Person
+
+if TYPE_CHECKING:
+    from geneface_ns.motion.trajectory import Trajectory
+    from geneface_ns.output.finish import Finish
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,12 @@ class Look(NamedTuple):
     """Width and height that frames are rendered at."""
     size: tuple[int, int]
     """Of the video."""
-    finish: Callable
-    """`geneface_ns.output.finish.Finish`: from a rendered frame to the video's."""
-    as_filmed: bool
-    """Whether head and body must move as in the original (`paste_back.filmed_trajectory`)."""
+    finish: Finish
+    """From a rendered frame to the video's."""
     alpha: bool
+    """Whether it is partly transparent."""
+    trajectory: Trajectory | None
+    """How head and body must move, where that is not free."""
 
 
 def look_of(options: LookOptions, person: Person, trained_size: tuple[int, int]) -> Look:
@@ -99,15 +103,15 @@ def look_of(options: LookOptions, person: Person, trained_size: tuple[int, int])
     from geneface_ns.capture_format.capture import Capture
     from geneface_ns.output import finish
     from geneface_ns.output.backgrounds import backgrounds
-    from geneface_ns.output.paste_back import check_original, pasted
+    from geneface_ns.output.paste_back import check_original, filmed_trajectory, pasted
 
     frame = finish.Frame.around(trained_size, options.size)
-    size = frame.size
+    size, trajectory = frame.size, None
     if options.paste_back is not None:
         if not isinstance(person, Capture):
             raise InputError("--paste-back needs the capture, which says what was cut out where; give it")
         check_original(options.paste_back, person)
-        done = pasted(options.paste_back, person)
+        done, trajectory = pasted(options.paste_back, person), filmed_trajectory(person)
         assert person.origin is not None
         size = (person.origin.width, person.origin.height)
     elif options.alpha:
@@ -118,4 +122,4 @@ def look_of(options: LookOptions, person: Person, trained_size: tuple[int, int])
         done = finish.as_filmed(frame)
     if options.visible_mark:
         done = finish.marked(done)
-    return Look(frame.inner, size, done, options.paste_back is not None, options.alpha)
+    return Look(frame.inner, size, done, options.alpha, trajectory)
