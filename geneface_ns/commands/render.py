@@ -141,9 +141,9 @@ class RenderConfig:
             motion = motion_of_speech(sound, voice, person, self.seed, self.temperature, tracks=self._tracks)
             total = math.ceil(round(duration * person.fps, 6))
         if cameras is not None:
-            frames = drive_past(renderer, cameras, person, motion, look.render_size, look.finish)
+            frames = drive_past(renderer, cameras, person, motion, look.render_size, finish=look.finish_from(0))
         else:
-            frames = drive(renderer, trajectory, motion, person.fps, look.render_size, look.finish)
+            frames = drive(renderer, trajectory, motion, person.fps, look.render_size, finish=look.finish_from(0))
         with VideoWriter(
             self.output, look.size, person.fps, sound, self.crf, tracks=self._tracks, alpha=look.alpha
         ) as writer:

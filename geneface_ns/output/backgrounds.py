@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 
 import cv2
@@ -36,7 +36,7 @@ def colour_of(background: str) -> tuple[int, int, int] | None:
     return red, green, blue
 
 
-def backgrounds(background: str, size: tuple[int, int], fps: float) -> Iterator[np.ndarray]:
+def backgrounds(background: str, size: tuple[int, int], fps: float, first: int = 0) -> Iterator[np.ndarray]:
     """Pictures uint8 [H, W, 3] without an end, one a frame.
 
     A picture or video is scaled until it covers the frame, and what sticks out is cut off evenly. A video keeps its own
@@ -46,6 +46,7 @@ def backgrounds(background: str, size: tuple[int, int], fps: float) -> Iterator[
         background: `green`, `#rrggbb`, or the path of a picture or a video.
         size: width and height of the frames, px.
         fps: frames per second.
+        first: number of the frame to begin with.
 
     Raises:
         InputError: no colour, or a file that cannot be decoded. Of a video that is damaged further on, when it comes.
@@ -62,7 +63,7 @@ def backgrounds(background: str, size: tuple[int, int], fps: float) -> Iterator[
         probe(path)
     except InputError as error:
         raise InputError(f"--background {path}: neither a picture nor a video that can be decoded; {_GIVE}") from error
-    return (cover(rgb, size) for rgb in _looped(path, fps))
+    return (cover(rgb, size) for rgb in islice(_looped(path, fps), first, None))
 
 
 def _still(path: Path) -> np.ndarray | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -71,6 +72,7 @@ def drive(
     motion: Iterable[MotionFrame],
     fps: float,
     size: tuple[int, int],
+    first: int = 0,
     finish: Finish = as_rendered,
 ) -> Iterator[np.ndarray]:
     """Frames uint8 [H, W, C] of a face that moves as `motion` says while head and body follow `trajectory`.
@@ -81,9 +83,10 @@ def drive(
         motion: one face a frame, taken one at a time.
         fps: of `motion`, and so of the frames.
         size: width and height to render at, px.
+        first: number of the frame to begin with; the motion before it is taken and not shown.
         finish: what becomes of each frame's layers, in order.
     """
-    for index, face in enumerate(motion):
+    for index, face in islice(enumerate(motion), first, None):
         c2w, body = trajectory.at(index / fps)
         yield finish(render_layers(renderer, c2w, body, face, size))
 
@@ -94,6 +97,7 @@ def drive_past(
     person: Person,
     motion: Iterable[MotionFrame],
     size: tuple[int, int],
+    first: int = 0,
     finish: Finish = as_rendered,
 ) -> Iterator[np.ndarray]:
     """Frames uint8 [H, W, C] of a face that moves as `motion` says, seen by a free camera; head pose and body are those
@@ -105,10 +109,11 @@ def drive_past(
         person: who is shown.
         motion: one face a frame, taken one at a time.
         size: width and height to render at, px.
+        first: number of the frame to begin with; the motion before it is taken and not shown.
         finish: what becomes of each frame's layers, in order.
     """
     table = ConditionTable(person).to(renderer.device)
-    for index, face in enumerate(motion):
+    for index, face in islice(enumerate(motion), first, None):
         c2w, fov, time = cameras.at(index)
         focal = focal_length(fov, size[1])
         view = Pinhole((focal, focal), (size[0] / 2, size[1] / 2), size)

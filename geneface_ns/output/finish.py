@@ -18,6 +18,8 @@ LABEL_HEIGHT = 0.03
 """Of the label's letters, in picture heights."""
 BLUR = 0.04
 """Deviation of the blur of what fills the bars, in picture sizes."""
+SHRUNK = 8
+"""Factor by which that is made smaller: blurred, it has no more to show."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def as_filmed(frame: Frame) -> Finish:
 
     def finish(layers: Layers) -> np.ndarray:
         picture = as_rendered(layers)
-        whole = blurred(cover(picture, frame.size))
+        whole = out_of_focus(picture, frame.size)
         whole[frame.window] = picture
         return whole
 
@@ -150,6 +152,8 @@ def cover(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.ascontiguousarray(picture[top : top + size[1], left : left + size[0]])
 
 
-def blurred(picture: np.ndarray) -> np.ndarray:
-    """A picture, uint8 [H, W, 3], out of focus."""
-    return cv2.GaussianBlur(picture, (0, 0), max(1.0, BLUR * max(picture.shape)))
+def out_of_focus(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A picture, uint8 [h, w, 3], that covers `size` (width, height), blurred: [H, W, 3]."""
+    small = cover(picture, (-(-size[0] // SHRUNK), -(-size[1] // SHRUNK)))
+    small = cv2.GaussianBlur(small, (0, 0), max(1.0, BLUR * max(small.shape)))
+    return cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)

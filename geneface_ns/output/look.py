@@ -10,6 +10,8 @@ from audio_motion.errors import InputError
 from geneface_ns.capture_format.person import Person
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from geneface_ns.motion.trajectory import Trajectory
     from geneface_ns.output.finish import Finish
 
@@ -82,8 +84,8 @@ class Look(NamedTuple):
     """Width and height that frames are rendered at."""
     size: tuple[int, int]
     """Of the video."""
-    finish: Finish
-    """From a rendered frame to the video's."""
+    finish_from: Callable[[int], Finish]
+    """From rendered frames to the video's, beginning with the frame of that number."""
     alpha: bool
     """Whether it is partly transparent."""
     trajectory: Trajectory | None
@@ -106,20 +108,25 @@ def look_of(options: LookOptions, person: Person, trained_size: tuple[int, int])
     from geneface_ns.output.paste_back import check_original, filmed_trajectory, pasted
 
     frame = finish.Frame.around(trained_size, options.size)
-    size, trajectory = frame.size, None
+    size, trajectory, original = frame.size, None, None
     if options.paste_back is not None:
         if not isinstance(person, Capture):
             raise InputError("--paste-back needs the capture, which says what was cut out where; give it")
         check_original(options.paste_back, person)
-        done, trajectory = pasted(options.paste_back, person), filmed_trajectory(person)
+        original, trajectory = person, filmed_trajectory(person)
         assert person.origin is not None
         size = (person.origin.width, person.origin.height)
-    elif options.alpha:
-        done = finish.over_nothing(frame)
-    elif options.background is not None:
-        done = finish.over(frame, backgrounds(options.background, size, person.fps))
-    else:
-        done = finish.as_filmed(frame)
-    if options.visible_mark:
-        done = finish.marked(done)
-    return Look(frame.inner, size, done, options.alpha, trajectory)
+
+    def finish_from(first: int) -> Finish:
+        if original is not None:
+            assert options.paste_back is not None
+            done = pasted(options.paste_back, original, first)
+        elif options.alpha:
+            done = finish.over_nothing(frame)
+        elif options.background is not None:
+            done = finish.over(frame, backgrounds(options.background, size, person.fps, first))
+        else:
+            done = finish.as_filmed(frame)
+        return finish.marked(done) if options.visible_mark else done
+
+    return Look(frame.inner, size, finish_from, options.alpha, trajectory)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 
 import cv2
@@ -84,12 +84,17 @@ def original_frames(video: Path, capture: Capture) -> Iterator[np.ndarray]:
     """The whole pictures that a capture's frames were cut out of, uint8 RGB [H, W, 3], in order.
 
     Raises:
-        InputError: the video is damaged.
+        InputError: the video is damaged, or ends too early.
     """
-    origin, count = origin_of(capture), len(capture)
-    end = origin.start + count / capture.fps
+    origin, left = origin_of(capture), len(capture)
+    end = origin.start + left / capture.fps
     tracks = Tracks(picture=origin.picture_track)
-    return islice(span_frames(video, capture.fps, origin.start, end, origin.turn, tracks, origin.deinterlace), count)
+    for rgb in span_frames(video, capture.fps, origin.start, end, origin.turn, tracks, origin.deinterlace):
+        if left:
+            left -= 1
+            yield rgb
+    if left:
+        raise InputError(f"{video}: ends {left} frames before {capture.folder} does; give {origin.video}")
 
 
 def filmed_trajectory(capture: Capture) -> Trajectory:
@@ -97,37 +102,45 @@ def filmed_trajectory(capture: Capture) -> Trajectory:
     return Trajectory(capture.c2w.astype(np.float64), capture.body.astype(np.float64), capture.fps)
 
 
-def to_and_fro(read: Callable[[], Iterator[np.ndarray]], count: int) -> Iterator[np.ndarray]:
+def to_and_fro(read: Callable[[], Iterator[np.ndarray]], count: int, first: int = 0) -> Iterator[np.ndarray]:
     """Frames forwards and backwards without an end, as a trajectory is replayed.
-
-    Videos are decoded forwards only: backwards, a block of frames is held at a time, and each block costs the decoding
-    of all that lies before it.
 
     Args:
         read: begins at the first of the frames again.
         count: how many there are.
+        first: how many steps of the walk to leave out.
     """
-    first = None
-    for first in read():
-        yield first
-    assert first is not None
-    block = max(2, HELD_BYTES // first.nbytes)
     if count == 1:
-        while True:
-            yield first
+        yield from repeat(next(read()))
+    there_and_back = 2 * (count - 1)
+    position = first % there_and_back
+    if position < count:
+        yield from islice(read(), position, None)
+        position = count
     while True:
-        for stop in range(count - 1, 0, -block):
-            yield from reversed(list(islice(read(), max(0, stop - block), stop)))
+        yield from backwards(read, there_and_back - position + 1)
         yield from islice(read(), 1, None)
+        position = count
 
 
-def pasted(video: Path, capture: Capture) -> Finish:
+def backwards(read: Callable[[], Iterator[np.ndarray]], stop: int) -> Iterator[np.ndarray]:
+    """The frames before number `stop`, the last first.
+
+    Videos are decoded forwards only: a block of frames is held at a time, and each costs the decoding of all before it.
+    """
+    block = max(2, HELD_BYTES // next(read()).nbytes)
+    for end in range(stop, 0, -block):
+        yield from reversed(list(islice(read(), max(0, end - block), end)))
+
+
+def pasted(video: Path, capture: Capture, first: int = 0) -> Finish:
     """Puts each rendered picture back where the capture's frames were cut out; the rest is the original's, bit for bit.
 
     Args:
         video: the original (see `check_original`).
+        first: number of the first frame that will be finished.
     """
-    frames = to_and_fro(lambda: original_frames(video, capture), len(capture))
+    frames = to_and_fro(lambda: original_frames(video, capture), len(capture), first)
     origin = origin_of(capture)
     x, y, width, height = origin.crop
     weight = feather((width, height), touching(origin))

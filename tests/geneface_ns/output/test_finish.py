@@ -73,6 +73,8 @@ def test_a_video_loops_on_its_own_clock(tmp_path: Path) -> None:
     # Half a second, ten frames at 20 a second, then again from its first picture.
     assert shown[:10] == shown[10:]
     assert [shown[index] for index in range(0, 10, 2)] == [0, 1, 2, 3, 4]
+    later = backgrounds(str(tmp_path / "five.mp4"), (16, 16), 20.0, first=13)
+    assert [int(frame.mean() / 40 + 0.5) for frame in islice(later, 5)] == shown[13:18]
 
 
 @pytest.mark.parametrize("suffix", [".mov", ".webm"])

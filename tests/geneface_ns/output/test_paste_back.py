@@ -101,7 +101,9 @@ def test_outside_is_the_original_and_the_edge_is_not_seen(
     x, y, width, height = CROP
     renderer = TruthRenderer([rgb[y : y + height, x : x + width] for rgb in decoded])
     count = 60  # longer than the capture: there, back, and there again
-    shown = list(drive(renderer, filmed_trajectory(capture), still(count), FPS, (72, 72), pasted(video, capture)))
+    shown = list(
+        drive(renderer, filmed_trajectory(capture), still(count), FPS, (72, 72), finish=pasted(video, capture))
+    )
     real = [decoded[index] for index in pingpong_index(np.arange(count), COUNT)]
     inside = np.zeros((HIGH, WIDE), bool)
     inside[y : y + height, x : x + width] = True
@@ -128,6 +130,9 @@ def test_to_and_fro_is_the_trajectorys_own_order(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(paste_back, "HELD_BYTES", 3 * 12)  # blocks of three
     order = [int(frame[0, 0, 0]) for frame in islice(to_and_fro(lambda: iter(frames), count), 40)]
     assert order == [int(index) for index in pingpong_index(np.arange(40), count)]
+    for first in range(20):  # from the middle, as a video that is gone on with
+        later = islice(to_and_fro(lambda: iter(frames), count, first), 15)
+        assert [int(frame[0, 0, 0]) for frame in later] == order[first : first + 15]
 
 
 def test_the_feather_is_nothing_at_the_edge_and_all_inside() -> None:
