@@ -11,7 +11,7 @@ import tyro
 
 from audio_motion.corpus.config import CorpusConfig
 from audio_motion.evaluation.command import EvaluateCommand
-from audio_motion.files import need_place, spare_inputs
+from audio_motion.files import need_output
 from audio_motion.models.pretrained import PRETRAINED_GENERATOR
 from audio_motion.training.command import TrainCommand
 
@@ -62,8 +62,7 @@ class PredictCommand:
         from audio_motion.predict import Generator
 
         checkpoint = self.generator or PRETRAINED_GENERATOR
-        need_place(self.output)
-        spare_inputs(self.output, (self.speech, checkpoint, self.postnet))
+        need_output(self.output, (self.speech, checkpoint, self.postnet))
         tracks = Tracks(self.picture_track, self.sound_track)
         show_notes(self.speech, audio_info(self.speech, tracks).notes)
         post = PostProcess(
@@ -96,8 +95,7 @@ class TrackCommand:
         from audio_motion.media import Tracks, probe, show_notes
         from audio_motion.tracking import track_video
 
-        need_place(self.output)
-        spare_inputs(self.output, (self.video,))
+        need_output(self.output, (self.video,))
         tracks = Tracks(picture=self.picture_track)
         show_notes(self.video, probe(self.video, tracks).notes)
         motion = track_video(self.video, tracks=tracks)

@@ -62,6 +62,11 @@ def written_whole(path: Path, beside: Path | None = None) -> Iterator[Path]:
         os.close(handle)
 
 
+def is_full(error: InputError) -> bool:
+    """Whether it was the disk's room that was missing: the same again may end well."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
+
+
 def unwritten(path: Path, error: OSError) -> InputError:
     """What to say where the system does not let `path` be written."""
     advice = "free some space or choose another disk" if error.errno in FULL else "choose a place you may write to"
@@ -182,6 +187,13 @@ def spare_inputs(output: Path, inputs: Iterable[Path | None]) -> None:
         paths = (given.absolute(), Path(os.path.realpath(given)))
         if any(_same(output, folder) for path in paths for folder in path.parents):
             raise InputError(f"{output}: holds {given}, which is read; choose another folder to write to")
+
+
+def need_output(path: Path, inputs: Iterable[Path | None]) -> None:
+    """Refuse a file to write that will not be written or would replace what is read, before the work for it is done:
+    `need_place` and `spare_inputs`."""
+    need_place(path)
+    spare_inputs(path, inputs)
 
 
 def need_place(path: Path) -> None:

@@ -74,9 +74,9 @@ def frame_bar(console: Console, label: str, total: int | None, done: int = 0) ->
             progress.update(task, total=place)
 
 
-def shown(frames: Iterable[T], total: int | None, label: str) -> Iterator[T]:
+def shown(frames: Iterable[T], total: int | None, label: str, done: int = 0) -> Iterator[T]:
     """Pass frames on while standard error shows how many have passed (`frame_bar`)."""
-    with frame_bar(Console(stderr=True), label, total) as advance:
+    with frame_bar(Console(stderr=True), label, total, done) as advance:
         for frame in frames:
             yield frame
             advance()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from audio_motion.data.recording import Recording, align
 from audio_motion.errors import InputError
+from audio_motion.lag import Lag
 from audio_motion.models.checkpoint import TrainedSyncExpert, load_syncnet
 from audio_motion.models.pretrained import PRETRAINED_EXPERT
 from audio_motion.models.syncnet import SyncExpert, similarity_at_lags
@@ -22,16 +22,6 @@ SECOND = 25
 """Motion frames of a window whose sync is judged."""
 SHIFTED = 5
 """Motion frames from which on a shifted sound counts as out of sync (0.2 s)."""
-
-
-@dataclass(frozen=True)
-class Lag:
-    """An estimated offset of sound and picture."""
-
-    seconds: float
-    """By how much the sound comes late."""
-    confidence: float
-    """Its mean cosine less the median over all lags (as SyncNet counts it): near 0 is no evidence, 0.3 is plenty."""
 
 
 def estimate_lag(samples: np.ndarray, sequence: LandmarkSequence, expert: TrainedSyncExpert | None = None) -> Lag:

@@ -13,9 +13,9 @@ from audio_motion.corpus.find import Source
 from audio_motion.corpus.voice import measure_voice
 from audio_motion.data.shard_file import FULL_SCALE, Record, StoredClip, checksum
 from audio_motion.errors import InputError
+from audio_motion.lag import Lag
 from audio_motion.media import SAMPLE_RATE, VideoInfo, load_audio, probe, read_frames
 from audio_motion.sequence import LandmarkSequence
-from audio_motion.sync import Lag
 from audio_motion.topology import face_width
 from audio_motion.tracking import Detector, Face, Track, collect_meshes, fit_track, make_detector
 from audio_motion.tracking.detectors import DetectorName

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from contextlib import closing
-
 from rich.console import Console
 
 from audio_motion.corpus import assemble, report, report_picture
@@ -18,7 +14,7 @@ from audio_motion.corpus.workers import each_clip
 from audio_motion.data.corpus import load_corpus
 from audio_motion.errors import InputError
 from audio_motion.files import need_place, spare_inputs
-from audio_motion.progress import progress_bar
+from audio_motion.parallel import follow
 from audio_motion.sync import estimate_lag
 
 
@@ -72,34 +68,9 @@ def _work(config: CorpusConfig, store: Store, keyed: dict[str, Source], console:
         console.print(f"{len(keyed) - len(todo)} of {len(keyed)} clips were done before")
     if not todo:
         return []
-    failed: list[Refusal] = []
-    ends: Counter[str] = Counter()
-    seconds, began = 0.0, time.monotonic()
-    try:
-        with (
-            progress_bar("clips") as show,
-            closing(each_clip(todo, config.output, config.workers, config.ray_address)) as outcomes,
-        ):
-            show(0, len(todo), {})
-            for outcome in outcomes:
-                if outcome.end == "unwritten":
-                    raise InputError(f"{outcome.reason}; then run the same command again: finished clips are kept")
-                if outcome.end == "failed":
-                    failed.append(Refusal(outcome.name, "failed", outcome.reason))
-                for note in outcome.notes:
-                    console.print(f"{outcome.name}: {note}", highlight=False, markup=False, soft_wrap=True)
-                ends[outcome.end] += 1
-                seconds += outcome.seconds
-                took = time.monotonic() - began
-                figures = {"clips/s": ends.total() / took, "x real time": seconds / took}
-                show(ends.total(), len(todo), figures)
-    except KeyboardInterrupt as error:
-        said = f"stopped after {ends.total()} of {len(todo)} clips; the same command goes on from there"
-        raise KeyboardInterrupt(said) from error
-    took = time.monotonic() - began
-    counts = ", ".join(f"{count} {end}" for end, count in ends.items())
-    console.print(f"{counts} in {took:.0f} s: {seconds / took:.2f} x real time", highlight=False)
-    return failed
+    outcomes = each_clip(todo, config.output, config.workers, config.ray_address)
+    undone = follow(outcomes, len(todo), "clips", console)
+    return [Refusal(outcome.name, "failed", outcome.reason) for outcome in undone if outcome.end == "failed"]
 
 
 def _check(config: CorpusConfig) -> None:

@@ -7,15 +7,15 @@ from pathlib import Path
 import cv2
 
 from audio_motion.corpus.clip import ClipWork, Refused, make_clip
-from audio_motion.corpus.outcome import Outcome
 from audio_motion.corpus.store import Refusal, Store
 from audio_motion.errors import InputError
+from audio_motion.parallel import Outcome
 
 
-def work_in_a_worker(work: ClipWork, output: Path) -> Outcome:
+def work_in_a_worker(task: tuple[ClipWork, Path]) -> Outcome:
     """`work_on` in a process that is one of as many as there are cores."""
-    cv2.setNumThreads(1)  # all others follow `child.ONE_THREAD`
-    return work_on(work, output)
+    cv2.setNumThreads(1)  # all others follow the environment
+    return work_on(*task)
 
 
 def work_on(work: ClipWork, output: Path) -> Outcome:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from audio_motion.corpus.clip import ClipWork
-from audio_motion.corpus.on_ray import on_ray
-from audio_motion.corpus.outcome import Outcome
-from audio_motion.corpus.processes import in_processes
+from audio_motion.corpus.work import work_in_a_worker
+from audio_motion.parallel import Died, Outcome, each
 
 
 def each_clip(
@@ -16,17 +16,14 @@ def each_clip(
 ) -> Generator[Outcome, None, None]:
     """Work on all clips; yields what became of each, as they end. All workers end when the iterator is closed.
 
-    On one machine Ray would add ports that listen and a start of 10 s, which fails where the machine is busy.
-
     Args:
         output: the corpus's folder, under the same path on every machine.
-        workers: clips at once; all of the machine's or cluster's cores if None.
-        address: of a running Ray cluster; None works on this machine, without Ray.
+        workers, address: see `audio_motion.parallel.each`.
 
     Raises:
         InputError: no cluster at that address, or it has gone.
     """
-    if address is None:
-        yield from in_processes(todo, output, workers)
-    else:
-        yield from on_ray(todo, output, workers, address)
+    tasks = [(work, output) for work in todo]
+    with closing(each(work_in_a_worker, tasks, workers, address)) as found:
+        for (work, _), outcome in found:
+            yield Outcome(work.source.name, "failed", reason=outcome.reason) if isinstance(outcome, Died) else outcome

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from audio_motion.files import need_place, spare_inputs
+from audio_motion.files import need_output
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,7 @@ class EvaluateCommand:
         phones = (path.with_suffix(".json") for path in self.speech)
         given = (*self.generators, *self.on, *self.learn_from, *self.speech, *phones, self.expert)
         for name in ("evaluation.json", "evaluation.png"):
-            need_place(self.output / name)
-            spare_inputs(self.output / name, given)
+            need_output(self.output / name, given)
         evaluate(
             self.generators or (PRETRAINED_GENERATOR,),
             self.on,

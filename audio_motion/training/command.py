@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from audio_motion.files import need_place, spare_inputs
+from audio_motion.files import need_output, spare_inputs
 from audio_motion.models.pretrained import PRETRAINED_EXPERT, PRETRAINED_GENERATOR
 
 if TYPE_CHECKING:
@@ -165,8 +165,7 @@ def spare_sources(output: Path, sources: tuple[Path, ...], *checkpoints: Path | 
     """
     from audio_motion.sequence import LandmarkSequence
 
-    need_place(output)
-    spare_inputs(output, (*sources, *checkpoints))
+    need_output(output, (*sources, *checkpoints))
     for source in sources:
         if source.is_dir():
             captured = (source / name for name in ("transforms.json", "landmarks.npz", "audio.wav", "corpus.json"))

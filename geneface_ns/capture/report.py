@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from audio_motion.files import written_whole
-from audio_motion.sync import Lag
+from audio_motion.lag import Lag
 from audio_motion.topology import face_width, mouth_opening
 from audio_motion.tracking import Track, gaps
 from audio_motion.tracking.head_motion import angles

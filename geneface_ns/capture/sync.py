@@ -1,16 +1,23 @@
-"""How late a capture's sound comes, by the sync expert, in constant memory."""
+"""How late a capture's sound comes, by the sync expert, in constant memory.
+
+The expert works in a process of its own: torch alone takes 0.7 GB, and nothing else here needs it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 
+from audio_motion.errors import InputError
+from audio_motion.lag import Lag
 from audio_motion.media import SAMPLE_RATE, stream_audio
+from audio_motion.parallel.child import how_it_ended, kill, start
 from audio_motion.sequence import LandmarkSequence
-from audio_motion.sync import Lag, estimate_lag
 
 PIECE = 30.0
 """Seconds that are judged at once."""
@@ -33,17 +40,54 @@ def sound_lag(audio: Path, sequence: LandmarkSequence) -> Lag:
     Returns:
         the median over those pieces that are sure of it, or over all where none is, and the mean confidence of all;
         pieces count by their length.
+
+    Raises:
+        InputError: the expert's process dies.
     """
     rows = []
-    for samples, motion in _pieces(audio, sequence):
-        lag = estimate_lag(samples, motion)
-        rows.append((lag.seconds, lag.confidence, max(1e-6, motion.valid.sum() / motion.fps)))
+    with expert() as estimate:
+        for samples, motion in _pieces(audio, sequence):
+            lag = estimate(samples, motion)
+            rows.append((lag.seconds, lag.confidence, max(1e-6, motion.valid.sum() / motion.fps)))
     late, confidence, weight = np.array(rows).T
     sure = confidence >= CONFIDENT
     heard = np.where(sure, weight, 0.0) if sure.any() else weight
     order = late.argsort()
     middle = order[np.searchsorted(heard[order].cumsum(), heard.sum() / 2)]
     return Lag(float(late[middle]), float(np.average(confidence, weights=weight)))
+
+
+@contextmanager
+def expert() -> Iterator[Callable[[np.ndarray, LandmarkSequence], Lag]]:
+    """`audio_motion.sync.estimate_lag`, in a process that lasts as long as the block."""
+    child = start(_serve, {})
+
+    def estimate(samples: np.ndarray, sequence: LandmarkSequence) -> Lag:
+        try:
+            child.pipe.send((samples, sequence))
+            return child.pipe.recv()
+        except (EOFError, OSError) as error:
+            reason = how_it_ended(child)
+            raise InputError(
+                f"measuring the delay of the sound ended with {reason}; free some memory, and go on"
+            ) from error
+
+    try:
+        yield estimate
+    finally:
+        kill(child)
+
+
+def _serve(pipe: Connection) -> None:
+    """In the expert's process."""
+    from audio_motion.sync import estimate_lag
+
+    while True:
+        try:
+            samples, sequence = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(estimate_lag(samples, sequence))
 
 
 def _pieces(audio: Path, sequence: LandmarkSequence) -> Iterator[tuple[np.ndarray, LandmarkSequence]]:

@@ -20,6 +20,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "talk": Command("talk", "TalkConfig", "from a talking video and a speech to a video that says it"),
     "process": Command("process", "ProcessConfig", "turn a talking video into a capture directory"),
     "render": Command("render", "RenderConfig", "let a trained head say something, as a video with sound"),
     "camera-path": Command("camera_path", "CameraPathConfig", "write a camera path around a trained head"),

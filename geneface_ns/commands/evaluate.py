@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from audio_motion.errors import InputError
-from audio_motion.files import need_place, spare_inputs, written_whole
+from audio_motion.files import need_output, written_whole
+from geneface_ns.commands.given import one_of
 from geneface_ns.commands.memory import explains_out_of_memory
 
 
@@ -16,8 +19,11 @@ from geneface_ns.commands.memory import explains_out_of_memory
 class EvaluateConfig:
     """Measure a trained head on the test split of its capture, and show it beside the real person."""
 
-    load_config: Path
-    """The config.yml that `ns-train geneface` wrote, or the run's folder."""
+    run: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
+    """Who is measured: the folder of a run of `ns-train geneface`, its config.yml, or a capture: its newest run in
+    outputs/ here, or in outputs/ beside it."""
+    load_config: Path | None = None
+    """Instead of RUN."""
     output: Path | None = None
     """Folder for evaluation.json and side_by_side.mp4. Default: evaluation/ beside the config."""
     generator: str = "prior"
@@ -45,13 +51,16 @@ class EvaluateConfig:
             InputError: the training or its capture cannot be used, or there is no test split.
         """
         from geneface_ns.nerf.checkpoint import find_run, load_run
+        from geneface_ns.nerf.runs import resolve
 
-        run = find_run(self.load_config)
-        folder = self.output or run / "evaluation"
+        given = one_of("geneface evaluate RUN", ("RUN", self.run), ("--load-config", self.load_config))
+        source = resolve(given, self.data)
+        if source.said:
+            print(source.said)
+        folder = self.output or find_run(source.path) / "evaluation"
         report_file, video = folder / "evaluation.json", folder / "side_by_side.mp4"
         for output in (report_file, video):
-            need_place(output)
-            spare_inputs(output, (self.load_config, Path(self.generator)))
+            need_output(output, (source.path, Path(self.generator)))
         import numpy as np
 
         from geneface_ns.evaluation.evaluate import MODES, evaluate
@@ -61,7 +70,7 @@ class EvaluateConfig:
         from geneface_ns.motion.voice import voice_of
         from geneface_ns.renderers.reference import ReferenceRenderer
 
-        portrait, capture, step = load_run(self.load_config, self.data, self.device)
+        portrait, capture, step = load_run(source.path, source.data, self.device)
         test = np.flatnonzero(~capture.is_train)
         if not capture.valid[test].any():
             raise InputError(f"{capture.folder}: has no test frames with a face; run `geneface process` again")

@@ -9,15 +9,16 @@ from typing import Annotated
 import tyro
 
 from audio_motion.errors import InputError
-from audio_motion.files import need_place, spare_inputs
+from audio_motion.files import need_output
 
 
 @dataclass
 class ExportConfig:
     """Write a trained head as a person file: one that can be sent, and rendered without its capture."""
 
-    run: Annotated[Path, tyro.conf.Positional]
-    """The run's folder, or the config.yml that `ns-train geneface` wrote."""
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Who it is: the folder of a run of `ns-train geneface`, its config.yml, or a capture: its newest run in outputs/
+    here, or in outputs/ beside it."""
     output: Annotated[Path, tyro.conf.Positional]
     """The person file to write: .gface."""
     consent: str | None = None
@@ -32,19 +33,22 @@ class ExportConfig:
             InputError: the training or its capture cannot be used, or the file cannot be written.
         """
         from geneface_ns.nerf.checkpoint import find_run
+        from geneface_ns.nerf.runs import resolve
         from geneface_ns.scene.person_file import SUFFIX, write_person_file
 
         if self.output.suffix.lower() != SUFFIX:
             raise InputError(f"{self.output}: give the person file a name that ends in {SUFFIX}")
-        find_run(self.run)
-        need_place(self.output)
-        spare_inputs(self.output, (self.run, self.data))
+        source = resolve(self.run, self.data)
+        find_run(source.path)
+        if source.said:
+            print(source.said)
+        need_output(self.output, (self.run, self.data))
         from audio_motion.models.pretrained import PRETRAINED_GENERATOR
         from geneface_ns.motion.voice import own_postnet
         from geneface_ns.nerf.checkpoint import load_run
         from geneface_ns.nerf.person_file import person_file
 
-        portrait, capture, step = load_run(self.run, self.data, "cpu")
+        portrait, capture, step = load_run(source.path, source.data, "cpu")
         postnet = own_postnet(capture, PRETRAINED_GENERATOR)
         file = person_file(portrait, capture, step, postnet, self.consent)
         write_person_file(self.output, file)

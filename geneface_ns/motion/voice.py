@@ -14,6 +14,8 @@ from geneface_ns.capture_format.capture import Capture
 from geneface_ns.capture_format.person import Person
 from geneface_ns.scene.person_file import SentPerson
 
+BY_NAME = ("prior", "person")
+"""Generators that are no file of the user's."""
 GENERATOR_FILE, POSTNET_FILE = "generator.safetensors", "postnet.safetensors"
 
 
@@ -43,7 +45,7 @@ def voice_of(person: Person, name: str, features: str | None = None) -> Voice:
         InputError: the checkpoint cannot be used, the capture is too short or silent to fit anything, or its directory
             cannot be written to; or there is no capture, and something would have to be fitted to one.
     """
-    if features and name in ("prior", "person"):
+    if features and name in BY_NAME:
         raise InputError(f"--features {features}: the generator {name!r} hears through the built-in ones; leave it out")
     if isinstance(person, SentPerson):
         return _fitted_before(person, name, features)

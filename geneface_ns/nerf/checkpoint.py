@@ -132,6 +132,17 @@ def read(path: Path) -> dict[str, Any]:
     return contents
 
 
+def trained_on(path: Path) -> str | None:
+    """The fingerprint of the capture that a checkpoint says it was trained on; None where it is none of ours. Tensors
+    are not read.
+    """
+    try:
+        contents = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return str(contents[METHOD]["fingerprint"])
+    except Exception:  # a damaged pickle is a damaged program: it may raise anything
+        return None
+
+
 def newest(paths: Iterable[Path]) -> tuple[Path, dict[str, Any]]:
     """The furthest trained of some checkpoints that can be read, and its contents; says so if a further one cannot.
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from audio_motion.errors import InputError
 from audio_motion.files import written_whole
-from audio_motion.media import AS_PLAYED, AudioInfo, Tracks, audio_info, stream_channels
+from audio_motion.media import AS_PLAYED, Tracks, audio_info
 from geneface_ns.output.provenance import container_tags
+from geneface_ns.output.soundtrack import SoundTrack
 
 
 class Codecs(NamedTuple):
@@ -44,8 +45,6 @@ WITH_ALPHA = {
 }
 """The same of those that carry transparency: straight alpha in both, which editors and browsers expect in them."""
 
-_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
-_AAC_BLOCK = 1024  # samples
 _BT709 = 1  # AVCOL_SPC_BT709, AVCOL_PRI_BT709 and AVCOL_TRC_BT709 alike
 _LIMITED_RANGE = 1  # AVCOL_RANGE_MPEG
 
@@ -71,17 +70,14 @@ def codecs_for(path: Path, alpha: bool = False) -> Codecs:
     return CONTAINERS[suffix]
 
 
-def encoding_rate(source: int, fps: float, known: list[int]) -> int:
-    """The sample rate to encode sound of `source` Hz at, one of `known`.
+def frame_rate(fps: float) -> Fraction:
+    """Frames per second as a fraction; 30000/1001 and its kin exact."""
+    return Fraction(fps).limit_denominator(1001)
 
-    The source's own where possible. Audio codecs end on a whole block (1024 samples in AAC), so slow sound is taken
-    to a multiple of its rate at which a block is no longer than a frame: sound and picture then end within one frame
-    of each other, whoever counts. Beyond 48 kHz nothing is gained by that.
-    """
-    multiples = [source * k for k in range(1, 7) if source * k in known and (k == 1 or source * k <= 48000)]
-    if not multiples:
-        return min(known, key=lambda rate: (abs(rate - source), rate))
-    return next((rate for rate in multiples if rate >= _AAC_BLOCK * fps), multiples[-1])
+
+def container_flags(path: Path) -> dict[str, str]:
+    """Options of the container for a file of this name: mp4 and mov play before they are loaded whole."""
+    return {"movflags": "+faststart"} if Path(path).suffix.lower() in (".mp4", ".mov") else {}
 
 
 class VideoWriter:
@@ -131,8 +127,7 @@ class VideoWriter:
         if not (np.isfinite(fps) and 0 < fps <= 1000):
             raise InputError(f"{path}: {fps} frames per second cannot be written; choose one between 0 and 1000")
         self.size = size
-        # 1001 makes 30000/1001 and its kin exact.
-        self.rate = Fraction(fps).limit_denominator(1001)
+        self.rate = frame_rate(fps)
         self.frames = 0
         """Frames written so far."""
         self._sound = sound
@@ -145,13 +140,16 @@ class VideoWriter:
         with ExitStack() as stack:
             heard = audio_info(self._sound, self._tracks) if self._sound is not None else None
             temporary = stack.enter_context(written_whole(self.path))
-            flags = {"movflags": "+faststart"} if self.path.suffix.lower() in (".mp4", ".mov") else {}
-            self._container = stack.enter_context(av.open(str(temporary), "w", options=flags))
+            options = container_flags(self.path)
+            self._container = stack.enter_context(av.open(str(temporary), "w", options=options))
             self._container.metadata.update(container_tags())
             self._open_video()
+            self._track = None
             if self._sound is not None and heard is not None:
-                self._open_audio(self._sound, heard)
-                stack.callback(self._sound_blocks.close)
+                self._track = SoundTrack(
+                    self._container, self._codecs.audio, self.rate, self._sound, heard, self._tracks, self._sound_start
+                )
+                stack.callback(self._track.close)
             self._stack = stack.pop_all()
         return self
 
@@ -165,8 +163,8 @@ class VideoWriter:
             if self.frames == 0:
                 raise ValueError(f"{self.path}: no frame was written")
             self._container.mux(self._video.encode(None))
-            if self._sound is not None:
-                self._container.mux(self._audio.encode(None))
+            if self._track is not None:
+                self._track.finish()
 
     def _open_video(self) -> None:
         width, height = self.size
@@ -178,17 +176,6 @@ class VideoWriter:
         context.time_base = 1 / self.rate
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
-
-    def _open_audio(self, sound: Path, heard: AudioInfo) -> None:
-        known = av.codec.Codec(self._codecs.audio, "w").audio_rates or [heard.sample_rate]
-        self._sound_rate = encoding_rate(heard.sample_rate, float(self.rate), list(known))
-        self._layout = _LAYOUTS.get(heard.channels, "stereo")
-        self._audio = self._container.add_stream(self._codecs.audio, rate=self._sound_rate, layout=self._layout)
-        self._audio.codec_context.time_base = Fraction(1, self._sound_rate)
-        self._sound_blocks = stream_channels(sound, self._sound_rate, self._layout, self._tracks)
-        self._pending = next(self._sound_blocks)  # there is some, or this says that there is none
-        self._sound_written = 0
-        self._take_sound(round(self._sound_start * self._sound_rate))
 
     def write(self, frame: np.ndarray) -> None:
         """Append one frame, uint8 RGB [H, W, 3] of the size given at the start; RGBA [H, W, 4] with alpha."""
@@ -204,25 +191,5 @@ class VideoWriter:
         picture.time_base = 1 / self.rate
         self._container.mux(self._video.encode(picture))
         self.frames += 1
-        if self._sound is not None:
-            self._write_sound(round(self.frames / self.rate * self._sound_rate))
-
-    def _write_sound(self, until: int) -> None:
-        """Append the sound up to sample number `until`."""
-        piece = self._take_sound(until - self._sound_written)
-        frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=self._layout)
-        frame.sample_rate = self._sound_rate
-        frame.time_base = Fraction(1, self._sound_rate)
-        frame.pts = self._sound_written
-        self._container.mux(self._audio.encode(frame))
-        self._sound_written = until
-
-    def _take_sound(self, count: int) -> np.ndarray:
-        """The next samples, float32 [channels, count]; silence where the sound has ended."""
-        blocks, have = [self._pending], self._pending.shape[1]
-        while have < count and (block := next(self._sound_blocks, None)) is not None:
-            blocks.append(block)
-            have += block.shape[1]
-        samples = np.concatenate(blocks, axis=1)
-        self._pending = samples[:, count:].copy()
-        return np.ascontiguousarray(np.pad(samples[:, :count], ((0, 0), (0, max(0, count - have)))))
+        if self._track is not None:
+            self._track.write_until(self.frames)

@@ -132,6 +132,33 @@ def test_speech_becomes_a_video_as_long_as_the_sound(trained: Path, capture: Pat
     assert -10 * np.log10(np.mean((frames[:, upper] / 255 - real[:, upper] / 255) ** 2)) > WHOLE
 
 
+def test_a_folder_of_speeches(trained: Path, place: Path) -> None:
+    speeches, videos = place / "speeches", place / "videos"
+    speeches.mkdir()
+    for name, seconds in (("a.wav", 0.5), ("b.wav", 0.4), ("b.flac.txt", 0.3)):
+        write_sound(speeches / name, np.sin(np.arange(round(seconds * 16000)) / 10).astype(np.float32))
+    shutil.copy(speeches / "a.wav", speeches / "b.mp3")  # what it is called is not what it is
+    (speeches / "damaged.wav").write_bytes((speeches / "a.wav").read_bytes()[:30])
+    # By the capture: its newest run, whatever that is called. Post-net and all, as before.
+    words = ("geneface", "render", "anna", speeches, videos, "--workers", 2, "--generator", PRETRAINED_GENERATOR)
+    printed = run(*words, folder=place)
+    assert f"anna: taking its newest run, {trained.relative_to(place)}" in printed
+    assert "not rendered: damaged.wav: " in printed
+    assert {path.name for path in videos.iterdir()} == {"a.mp4", "b.wav.mp4", "b.mp3.mp4", ".renders.json"}
+    assert len(frames_and_sound(videos / "a.mp4")[0]) == 7
+    assert frames_and_sound(videos / "a.mp4")[1] == pytest.approx(7 / FPS, abs=1 / FPS)
+    assert len(frames_and_sound(videos / "b.wav.mp4")[0]) == 5
+    before = contents(videos)
+    write_sound(speeches / "a.wav", np.sin(np.arange(4800) / 10).astype(np.float32))
+    assert "2 of 4 videos were done before" in run(*words, folder=place)
+    after = contents(videos)
+    assert [Path(name).name for name in after if after[name] != before[name]] == [".renders.json", "a.mp4"]
+    assert len(frames_and_sound(videos / "a.mp4")[0]) == 4
+    for path in speeches.glob("[ab].*"):
+        path.unlink()
+    assert "none of its files could be rendered" in run(*words, code=2, folder=place)
+
+
 def test_motion_brings_its_sound_along(trained: Path, capture: Path, place: Path) -> None:
     own = LandmarkSequence.load(capture / "landmarks.npz")
     write_sound(place / "short.wav", np.sin(np.arange(8000) / 10).astype(np.float32))

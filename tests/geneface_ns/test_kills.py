@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from audio_motion.models.pretrained import PRETRAINED_GENERATOR
+from geneface_ns.output.pieces import SECONDS
 from geneface_ns.synthetic import speech_names, speech_track, write_clip
 from geneface_ns.synthetic.clip import write_sound
 from geneface_ns.synthetic.exact_capture import write_exact_capture
@@ -126,7 +127,8 @@ def test_train(commands: Killable, capture: Path, tmp_path: Path) -> None:
 def test_render(commands: Killable, capture: Path, tmp_path: Path) -> None:
     assert commands.run(tmp_path / "out", *training(capture, tmp_path / "out")).code == 0
     speech = tmp_path / "speech.wav"
-    write_sound(speech, speech_track(speech_names("unseen")[:1], 1).sound[:16000])
+    # Longer than a piece, so that there are finished ones to go on from.
+    write_sound(speech, speech_track(speech_names("unseen"), 1).sound[: round(1.2 * SECONDS * 16000)])
 
     def frames(folder: Path) -> np.ndarray:
         with av.open(str(folder / "said.mp4")) as container:

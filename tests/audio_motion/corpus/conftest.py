@@ -11,9 +11,9 @@ import pytest
 from audio_motion.corpus.clip import ClipWork, LagEstimator
 from audio_motion.corpus.config import Gate
 from audio_motion.corpus.find import find_videos
+from audio_motion.lag import Lag
 from audio_motion.media import SAMPLE_RATE, load_audio, read_frames
 from audio_motion.sequence import LandmarkSequence
-from audio_motion.sync import Lag
 from geneface_ns.output.video import VideoWriter
 from geneface_ns.synthetic import Truth, speech_names, write_clip, write_sound
 

@@ -15,11 +15,11 @@ from audio_motion.corpus import work as work_of_one
 from audio_motion.corpus.clip import ClipWork, Refused
 from audio_motion.corpus.config import CorpusConfig, Gate
 from audio_motion.corpus.make import make_corpus
-from audio_motion.corpus.outcome import Outcome
 from audio_motion.corpus.work import work_on
 from audio_motion.data.corpus import load_corpus
 from audio_motion.data.shard_file import StoredClip
 from audio_motion.errors import InputError
+from audio_motion.parallel import Outcome
 from tests.audio_motion.data.stored import record_of, stored
 
 

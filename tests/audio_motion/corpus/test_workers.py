@@ -19,15 +19,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audio_motion.corpus import child, on_ray, processes, workers
+from audio_motion.corpus import workers
 from audio_motion.corpus.clip import ClipWork
 from audio_motion.corpus.config import Gate
 from audio_motion.corpus.find import Source
 from audio_motion.corpus.store import Store
 from audio_motion.data.shard_file import Shard
 from audio_motion.errors import InputError
+from audio_motion.lag import Lag
+from audio_motion.parallel import child, on_ray, processes
 from audio_motion.sequence import LandmarkSequence
-from audio_motion.sync import Lag
 from tests.audio_motion.corpus.conftest import Talker
 from tests.audio_motion.corpus.listening import descendants, listening
 
@@ -119,7 +120,7 @@ def test_nobody_listens_while_this_machine_works(tmp_path: Path) -> None:
 
 @LINUX
 def test_workers_end_with_the_iterator(tmp_path: Path) -> None:
-    outcomes = processes.in_processes(broken(tmp_path, 5), tmp_path / "out", 2)
+    outcomes = workers.each_clip(broken(tmp_path, 5), tmp_path / "out", 2, None)
     next(outcomes)
     assert len(descendants(os.getpid())) == 2
     outcomes.close()
@@ -135,7 +136,7 @@ def test_workers_are_started_afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return started[-1]
 
     monkeypatch.setattr(processes, "start", start)
-    outcomes = list(processes.in_processes(broken(tmp_path, 4), tmp_path / "out", 1))
+    outcomes = list(workers.each_clip(broken(tmp_path, 4), tmp_path / "out", 1, None))
     assert [outcome.name for outcome in outcomes] == ["0.mp4", "1.mp4", "2.mp4", "3.mp4"]
     assert len(started) == 2
 

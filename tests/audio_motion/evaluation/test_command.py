@@ -13,9 +13,9 @@ from audio_motion.errors import InputError
 from audio_motion.evaluation import evaluate as evaluate_module
 from audio_motion.evaluation.evaluate import evaluate
 from audio_motion.features.acoustic import MEL
+from audio_motion.lag import Lag
 from audio_motion.models.checkpoint import TrainedSyncExpert, save_syncnet
 from audio_motion.models.syncnet import SyncConfig, SyncExpert
-from audio_motion.sync import Lag
 from tests.audio_motion.data.captures import write_capture
 from tests.audio_motion.synthetic_speech import talk, write_wav
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from audio_motion.errors import InputError
+from audio_motion.lag import Lag
 from audio_motion.media import probe, read_frames
 from audio_motion.sequence import LandmarkSequence
-from audio_motion.sync import Lag
+from audio_motion.sync import estimate_lag
 from audio_motion.tracking import collect_meshes, fit_track, make_detector
 from geneface_ns.capture import sync
 from geneface_ns.capture.report import OFF
@@ -34,7 +39,7 @@ def test_the_delay_is_found_piece_by_piece(late: float, tmp_path: Path, monkeypa
         return Lag(late + (0.0 if len(seen) < 3 else 0.3), 0.5 if len(seen) < 3 else 0.1)
 
     monkeypatch.setattr(sync, "PIECE", 8.0)
-    monkeypatch.setattr(sync, "estimate_lag", estimate)
+    monkeypatch.setattr(sync, "expert", lambda: nullcontext(estimate))
     path = tmp_path / "audio.wav"
     write_wav(path, [sound], 16000)
     found = sound_lag(path, motion)
@@ -43,6 +48,27 @@ def test_the_delay_is_found_piece_by_piece(late: float, tmp_path: Path, monkeypa
     assert np.abs([away for away, _ in seen]).max() < 0.001  # every piece of sound lies beside its motion
     assert found.seconds == pytest.approx(late)  # the piece that is not sure does not count
     assert found.confidence == pytest.approx(1.1 / 3, abs=0.01)
+
+
+def test_the_expert_apart_says_what_it_says_here() -> None:
+    sound, motion = talk(4.0, seed=3)
+    with sync.expert() as estimate:
+        apart = [estimate(sound, motion), estimate(sound[1600:], motion)]
+    assert apart == [estimate_lag(sound, motion), estimate_lag(sound[1600:], motion)]
+    assert apart[0].confidence != 0
+
+
+def test_an_expert_that_dies_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync, "_serve", os.abort)  # takes no pipe: the process ends at once
+    with sync.expert() as estimate, pytest.raises(InputError, match="the delay of the sound ended with") as error:
+        estimate(*talk(3.0, seed=3))
+    assert "\n" not in str(error.value)
+
+
+def test_processing_needs_no_torch_in_its_own_memory() -> None:
+    code = "import sys, geneface_ns.capture.process; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
 
 
 def test_loudness_of_a_long_sound_is_read_in_parts(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from audio_motion.topology import TEMPLATE
 from geneface_ns.commands.cli import COMMANDS
 from geneface_ns.commands.evaluate import EvaluateConfig
 from geneface_ns.commands.render import RenderConfig
+from geneface_ns.commands.talk import TalkConfig
 from tests.geneface_ns.output.test_video import write_video, write_wav
 
 
@@ -103,6 +104,33 @@ def test_render_says_what_is_wrong(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*out.*"))
 
 
+def test_arguments_in_their_place(tmp_path: Path) -> None:
+    speech, run, out = write_wav(tmp_path / "speech.wav", 1.0, 16000), config(tmp_path).parent, tmp_path / "out.mp4"
+    assert "no RUN is given: it is `geneface render RUN SPEECH VIDEO`, or --load-config" in fails("render")
+    assert "no VIDEO is given" in fails("render", run, speech)
+    assert "two for SPEECH" in fails("render", run, speech, out, "--audio", speech)
+    assert "would replace" in fails("render", run, tmp_path / "out.mp4", write_video(out, 5, 25.0, speech) or out)
+    assert "are for a folder of speeches" in fails("render", run, speech, out, "--workers", 2)
+    assert "no RUN is given: it is `geneface evaluate RUN`" in fails("evaluate")
+
+
+def test_a_folder_of_speeches_that_cannot_be_rendered(tmp_path: Path) -> None:
+    run, speeches, videos = config(tmp_path).parent, tmp_path / "speeches", tmp_path / "videos"
+    speeches.mkdir()
+    (speeches / "read.me").touch()
+    assert f"{speeches}: holds no sound and no video" in fails("render", run, speeches, videos)
+    write_wav(speeches / "a.wav", 1.0, 16000)
+    assert "choose another one for the videos" in fails("render", run, speeches, speeches)
+    assert "--workers 0: at least one" in fails("render", run, speeches, videos, "--workers", 0)
+    assert "leave --device cuda out" in fails(
+        *("render", run, speeches, videos, "--ray-address", "auto", "--device", "cuda")
+    )
+    assert "give one of the two" in fails("render", run, speeches, videos, "--motion", speeches / "a.npz")
+    videos.touch()
+    assert f"{videos} is a file; choose another place" in fails("render", run, speeches, videos)
+    assert videos.read_bytes() == b""
+
+
 def test_evaluate_says_what_is_wrong(tmp_path: Path) -> None:
     assert "no such file" in fails("evaluate", "--load-config", tmp_path / "absent.yml")
     text = tmp_path / "config.yml"
@@ -131,8 +159,8 @@ def test_a_kill_ends_like_ctrl_c(tmp_path: Path) -> None:
 
 def test_one_default_temperature(tmp_path: Path) -> None:
     # Written out in the configs so that their help needs no torch.
-    assert RenderConfig(tmp_path, tmp_path).temperature == TEMPERATURE
-    assert EvaluateConfig(tmp_path).temperature == TEMPERATURE
+    assert RenderConfig().temperature == TEMPERATURE
+    assert EvaluateConfig().temperature == TalkConfig(tmp_path, tmp_path).temperature == TEMPERATURE
 
 
 EVERYTHING = """

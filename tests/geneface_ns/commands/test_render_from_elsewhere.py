@@ -34,6 +34,6 @@ def test_a_capture_given_relatively_is_found_from_another_folder(
     monkeypatch.chdir(tmp_path / "elsewhere")
     motion = Path("..", "work", "anna", "landmarks.npz")
     sound = Path("..", "work", "anna", "audio.wav")
-    RenderConfig(run, Path("anna.mp4"), audio=sound, motion=motion, device="cpu").main()
+    RenderConfig(run=run, video=Path("anna.mp4"), audio=sound, motion=motion, device="cpu").main()
     frames, _ = count(tmp_path / "elsewhere" / "anna.mp4")
     assert frames == 4

@@ -43,6 +43,18 @@ def test_frames_follow_motion_and_trajectory(tmp_path: Path) -> None:
     assert (frames[7][..., 1] == 51).all()  # 0.2 of 255
 
 
+def test_begun_in_the_middle_it_shows_the_same(tmp_path: Path) -> None:
+    capture = load_capture(make_capture(tmp_path / "anna"))
+    offsets = np.zeros((50, 68, 3))
+    offsets[:, 62, 1] = np.linspace(0, 0.2, 50)
+
+    def frames(first: int) -> np.ndarray:
+        motion = motion_of_sequence(sequence(offsets, "offset", "bert"), capture)
+        return np.stack(list(drive(FakeRenderer(), own_trajectory(capture), motion, 25.0, (16, 8), first)))
+
+    np.testing.assert_array_equal(frames(30), frames(0)[30:])
+
+
 def test_another_frame_rate_keeps_time(tmp_path: Path) -> None:
     capture = load_capture(make_capture(tmp_path / "anna"))
     motion = motion_of_sequence(sequence(np.zeros((60, 68, 3)), "offset", "bert", fps=30.0), capture)

@@ -13,12 +13,13 @@ import pytest
 import torch
 
 from audio_motion.evaluation.measures import correlation
+from audio_motion.lag import Lag
 from audio_motion.models.checkpoint import load_generator, load_syncnet
 from audio_motion.models.pretrained import PRETRAINED_EXPERT, PRETRAINED_GENERATOR
 from audio_motion.postprocess import PostProcess
 from audio_motion.predict import Generator
 from audio_motion.sequence import LandmarkSequence
-from audio_motion.sync import Lag, estimate_lag
+from audio_motion.sync import estimate_lag
 from audio_motion.topology import mouth_opening
 from geneface_ns.capture.sync import CONFIDENT, UNRELATED
 from geneface_ns.synthetic import make_truth, speech_track

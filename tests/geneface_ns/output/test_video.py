@@ -16,7 +16,8 @@ import pytest
 
 from audio_motion.errors import InputError
 from audio_motion.media import load_audio
-from geneface_ns.output.video import CONTAINERS, VideoWriter, encoding_rate
+from geneface_ns.output.soundtrack import encoding_rate
+from geneface_ns.output.video import CONTAINERS, VideoWriter
 
 
 def write_wav(path: Path, seconds: float, rate: int, channels: int = 1) -> Path:

@@ -163,9 +163,10 @@ def test_ns_render_and_geneface_render_show_the_same_frames(
     theirs = [read_png(file) for file in sorted(shown.glob("*.png"))]
     assert len(theirs) == 6
     ours: list[np.ndarray] = []
-    monkeypatch.setattr(VideoWriter, "write", lambda self, frame: ours.append(frame))
-    monkeypatch.setattr(VideoWriter, "__exit__", lambda *_: None)
-    RenderConfig(trained, tmp_path / "a.mp4", motion=capture / "landmarks.npz", camera_path=path, device="cpu").main()
+    write = VideoWriter.write
+    monkeypatch.setattr(VideoWriter, "write", lambda self, frame: (ours.append(frame), write(self, frame)))
+    motion = capture / "landmarks.npz"
+    RenderConfig(run=trained, video=tmp_path / "a.mp4", motion=motion, camera_path=path, device="cpu").main()
     for frame, expected in zip(ours, theirs, strict=False):
         np.testing.assert_array_equal(frame, expected)
     assert len(ours) == 33  # of the motion: the camera goes to and fro

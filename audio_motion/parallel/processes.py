@@ -1,65 +1,64 @@
-"""The work on many clips in processes of this machine."""
+"""Work on many things in processes of this machine."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from audio_motion.corpus.child import ONE_THREAD, Child, how_it_ended, kill, start
-from audio_motion.corpus.outcome import Outcome
-
-if TYPE_CHECKING:
-    from audio_motion.corpus.clip import ClipWork
+from audio_motion.parallel.child import Child, Died, how_it_ended, kill, start, threads_of
 
 CALLS = 100
-"""Clips after which a worker is started afresh: what decoders and detectors leak stays bounded."""
+"""Things after which a worker is started afresh: what decoders and detectors leak stays bounded."""
 TRIES = 2
-"""How often a clip is tried whose worker dies, as one does that a decoder crashes or that finds no memory."""
+"""How often a thing is tried whose worker dies, as one does that a decoder crashes or that finds no memory."""
 
 
-def in_processes(todo: Sequence[ClipWork], output: Path, workers: int | None) -> Generator[Outcome, None, None]:
-    """Work on all clips; yields what became of each, as they end. The workers end with the iterator.
+def in_processes(
+    work: Callable[[Any], Any], todo: Sequence[Any], workers: int | None, threads: int = 1
+) -> Generator[tuple[int, Any], None, None]:
+    """Work on all things; yields the number and the result of each, as they end. The workers end with the iterator.
 
     Args:
-        output: the corpus's folder.
-        workers: clips at once; one a core if None.
+        work, todo: see `each`.
+        workers: things at once; one a core if None.
+        threads: of each worker.
     """
     workers = workers or cores()
-    waiting = [(work, 1) for work in reversed(todo)]
+    waiting = [(number, 1) for number in reversed(range(len(todo)))]
     children: dict[Connection, Child] = {}
-    busy: dict[Connection, tuple[ClipWork, int]] = {}
+    busy: dict[Connection, tuple[int, int]] = {}
     calls: Counter[Connection] = Counter()
     try:
         while waiting or busy:
             while waiting and len(busy) < workers:
                 pipe = next((pipe for pipe in children if pipe not in busy), None)
                 if pipe is None:
-                    child = start(serve, ONE_THREAD)
+                    child = start(serve, threads_of(threads))
                     children[pipe := child.pipe] = child
                 busy[pipe] = waiting.pop()
                 with suppress(OSError):  # it has died, which is told below
-                    pipe.send((busy[pipe][0], output))
+                    pipe.send((work, todo[busy[pipe][0]]))
             for ready in wait(list(busy)):
                 assert isinstance(ready, Connection)
-                work, tries = busy.pop(ready)
+                number, tries = busy.pop(ready)
                 try:
-                    outcome = ready.recv()
+                    result = ready.recv()
                 except (EOFError, OSError):
                     how = how_it_ended(children.pop(ready))
                     if tries < TRIES:
-                        waiting.append((work, tries + 1))
+                        waiting.append((number, tries + 1))
                     else:
-                        yield Outcome(work.source.name, "failed", reason=f"its worker died ({how})")
+                        yield number, Died(f"its worker died ({how})")
                     continue
                 calls[ready] += 1
                 if calls[ready] == CALLS:
                     kill(children.pop(ready))
-                yield outcome
+                yield number, result
     finally:
         for child in children.values():
             kill(child)
@@ -68,10 +67,8 @@ def in_processes(todo: Sequence[ClipWork], output: Path, workers: int | None) ->
 def serve(pipe: Connection) -> None:
     """In a worker: work on what comes."""
     while True:
-        work, output = pipe.recv()  # the first imports all that is heavy
-        from audio_motion.corpus.work import work_in_a_worker
-
-        pipe.send(work_in_a_worker(work, output))
+        work, task = pipe.recv()  # the first imports all that is heavy
+        pipe.send(work(task))
 
 
 def cores() -> int:

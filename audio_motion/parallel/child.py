@@ -13,11 +13,20 @@ from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from typing import NamedTuple
 
-ONE_THREAD = {
-    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-}
-"""Environment of a process that is one of as many as there are cores."""
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def threads_of(count: int) -> dict[str, str]:
+    """Environment of a process that may use so many cores."""
+    return {name: str(count) for name in _THREADS}
+
+
+class Died(NamedTuple):
+    """In place of a result: every worker that tried to get it died."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ def start(serve: Callable[[Connection], None], environment: Mapping[str, str]) -
 def run(module: str, serve: str, pipe: int) -> None:
     """In the child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too; its parent decides
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    threading.Thread(target=end_with_the_parent, daemon=True).start()
     with Connection(pipe) as connection:
         getattr(import_module(module), serve)(connection)
 
@@ -79,6 +88,7 @@ def how_it_ended(child: Child) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def _end_with_the_parent() -> None:
+def end_with_the_parent() -> None:
+    """End this process when the pipe that is its standard input closes."""
     os.read(0, 1)  # nobody writes there: it returns when the parent is gone
     os._exit(1)

@@ -1,4 +1,4 @@
-"""The work on many clips on a Ray cluster: one task a clip.
+"""Work on many things on a Ray cluster: one task each.
 
 Ray runs in a child process. It ends the process that uses it when it loses the cluster, changes what signals do, and
 takes its settings from the environment while it is imported: all of it stays in there.
@@ -7,35 +7,33 @@ takes its settings from the environment while it is imported: all of it stays in
 from __future__ import annotations
 
 import socket
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from audio_motion.corpus.child import ONE_THREAD, how_it_ended, kill, start
-from audio_motion.corpus.outcome import Outcome
-from audio_motion.corpus.processes import CALLS, TRIES
 from audio_motion.errors import InputError, one_line
-
-if TYPE_CHECKING:
-    from audio_motion.corpus.clip import ClipWork
+from audio_motion.parallel.child import Died, how_it_ended, kill, start, threads_of
+from audio_motion.parallel.processes import CALLS, TRIES
 
 START_SECONDS = 90.0
 """Longest wait for the cluster to take this machine in, which takes seconds where it has nothing else to do."""
 ENVIRONMENT = {
-    **ONE_THREAD,
+    **threads_of(1),
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of its own default
 }
 """Of the process that uses Ray."""
 
 
-def on_ray(todo: Sequence[ClipWork], output: Path, workers: int | None, address: str) -> Generator[Outcome, None, None]:
-    """Work on all clips; yields what became of each, as they end. Ray is left when the iterator is closed.
+def on_ray(
+    work: Callable[[Any], Any], todo: Sequence[Any], workers: int | None, address: str
+) -> Generator[tuple[int, Any], None, None]:
+    """Work on all things; yields the number and the result of each, as they end. Ray is left when the iterator is
+    closed.
 
     Args:
-        output: the corpus's folder, under the same path on every machine.
-        workers: clips at once; all of the cluster's cores if None.
+        work, todo: see `each`.
+        workers: things at once; all of the cluster's cores if None.
         address: of a running cluster.
 
     Raises:
@@ -44,14 +42,14 @@ def on_ray(todo: Sequence[ClipWork], output: Path, workers: int | None, address:
     _reach(address)
     driver = start(drive, ENVIRONMENT)
     try:
-        driver.pipe.send((todo, output, workers, address))
+        driver.pipe.send((work, todo, workers, address))
         why: str | None = f"no answer in {START_SECONDS:g} s"
         if driver.pipe.poll(START_SECONDS):
             why = driver.pipe.recv()
         if why:
             raise InputError(f"Ray at {address} cannot be used ({why}); `ray status` shows whether it runs")
-        while (outcome := driver.pipe.recv()) is not None:
-            yield outcome
+        while (found := driver.pipe.recv()) is not None:
+            yield found
         how_it_ended(driver)
     except (EOFError, OSError) as error:
         how = how_it_ended(driver)
@@ -76,8 +74,8 @@ def _reach(address: str) -> None:
 
 
 def drive(pipe: Connection) -> None:
-    """In the process that uses Ray: answers why it cannot, or "", then the outcomes, then None."""
-    todo, output, workers, address = pipe.recv()
+    """In the process that uses Ray: answers why it cannot, or "", then numbers and results, then None."""
+    work, todo, workers, address = pipe.recv()
     try:
         ray = _init(address)
     except Exception as error:
@@ -86,8 +84,8 @@ def drive(pipe: Connection) -> None:
     pipe.send("")
     # One more than there are cores, so that no core waits for this loop; Ray holds it back.
     at_once = workers or int(ray.cluster_resources().get("CPU", 1)) + 1
-    for outcome in _outcomes(ray, todo, output, at_once):
-        pipe.send(outcome)
+    for found in _results(ray, work, todo, at_once):
+        pipe.send(found)
     ray.shutdown()
     pipe.send(None)
 
@@ -95,27 +93,25 @@ def drive(pipe: Connection) -> None:
 def _init(address: str) -> Any:
     import ray
 
-    ray.init(address, runtime_env={"env_vars": ONE_THREAD})
+    ray.init(address, runtime_env={"env_vars": threads_of(1)})
     return ray
 
 
-def _outcomes(ray: Any, todo: Sequence[ClipWork], output: Path, at_once: int) -> Iterator[Outcome]:
-    from audio_motion.corpus.work import work_in_a_worker
-
-    task = ray.remote(num_cpus=1, max_retries=TRIES - 1, max_calls=CALLS)(work_in_a_worker)
-    waiting = iter(todo)
+def _results(ray: Any, work: Callable, todo: Sequence[Any], at_once: int) -> Iterator[tuple[int, Any]]:
+    remote = ray.remote(num_cpus=1, max_retries=TRIES - 1, max_calls=CALLS)(work)
+    waiting = iter(enumerate(todo))
     running: dict = {}
     while True:
-        for work in waiting:
-            running[task.remote(work, output)] = work.source.name
+        for number, task in waiting:
+            running[remote.remote(task)] = number
             if len(running) >= at_once:
                 break
         if not running:
             return
         ended, _ = ray.wait(list(running), num_returns=1)
         for reference in ended:
-            name = running.pop(reference)
+            number = running.pop(reference)
             try:
-                yield ray.get(reference)
+                yield number, ray.get(reference)
             except ray.exceptions.RayError as error:
-                yield Outcome(name, "failed", reason=f"its worker died ({type(error).__name__})")
+                yield number, Died(f"its worker died ({type(error).__name__})")

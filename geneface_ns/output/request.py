@@ -1,0 +1,92 @@
+"""One video that is asked for, and whether what it is to be made from can be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from audio_motion.errors import InputError
+from audio_motion.files import need_output
+from audio_motion.media import Tracks, audio_info, show_notes, sound_seconds
+from audio_motion.sequence import LandmarkSequence, Sound
+from geneface_ns.output.options import RenderOptions
+
+LARGEST_DIFFERENCE = 0.2
+"""Seconds by which sound and motion given together may differ in length."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be said or performed, and where the video goes."""
+
+    output: Path
+    audio: Path | None = None
+    """The video's sound, and what is said where no motion is given."""
+    motion: Path | None = None
+    """A landmark sequence to perform."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """What is said or performed, looked at: a sequence, a sound, or both."""
+
+    sequence: LandmarkSequence | None
+    sound: Path | None
+    duration: float | None
+    """Seconds of the sound."""
+
+
+def script_of(request: Request, options: RenderOptions, source: Path) -> Script:
+    """Look at all that a request names, before a model is loaded.
+
+    Args:
+        source: the trained head's files.
+
+    Raises:
+        InputError: something cannot be used, or the output cannot be written, or would replace what is read.
+    """
+    if request.audio is None and request.motion is None:
+        raise InputError("nothing to say: give speech (--audio) or a landmark sequence (--motion)")
+    if options.look.paste_back is not None and options.camera_path is not None:
+        raise InputError("--camera-path does not go with --paste-back, where the head moves as in the original")
+    options.look.check(request.output)
+    sequence = LandmarkSequence.load(request.motion) if request.motion else None
+    sound = request.audio
+    if sequence is not None and sound is None:
+        assert request.motion is not None
+        sound = sound_beside(request.motion, sequence)
+    read = (
+        request.audio,
+        request.motion,
+        sound,
+        options.camera_path,
+        source,
+        Path(options.generator),
+        *options.look.inputs,
+    )
+    need_output(request.output, read)
+    duration = None
+    if sound is not None:
+        duration = _seconds(sound, options.tracks)
+    if sequence is not None and duration is not None and abs(sequence.duration - duration) > LARGEST_DIFFERENCE:
+        raise InputError(
+            f"{request.motion} is {sequence.duration:.2f} s long, {sound} {duration:.2f} s; give its own sound"
+        )
+    return Script(sequence, sound, duration)
+
+
+def _seconds(sound: Path, tracks: Tracks) -> float:
+    show_notes(sound, audio_info(sound, tracks).notes)
+    return sound_seconds(sound, tracks)
+
+
+def sound_beside(motion: Path, sequence: LandmarkSequence) -> Path | None:
+    """The sound that a sequence says it belongs to, if it lies beside it unchanged; says so if it does not."""
+    if sequence.sound is None:
+        print(f"{motion} names no sound: the video will be silent (give one with --audio)")
+        return None
+    path = Path(motion).parent / sequence.sound.file
+    if not path.is_file() or Sound.of(path, sequence.sound.sample_rate).sha256 != sequence.sound.sha256:
+        print(f"{path} is not there or has changed: the video will be silent (give the sound with --audio)")
+        return None
+    return path

@@ -1,0 +1,52 @@
+"""How long a step of the training takes on this machine, by taking some."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from audio_motion.errors import InputError
+from geneface_ns.capture_format.capture import load_capture
+from geneface_ns.nerf.checkpoint import choose_device
+from geneface_ns.nerf.draws import ray_source
+from geneface_ns.nerf.frames import FrameStore
+from geneface_ns.nerf.loop import TrainingConfig, train
+from geneface_ns.nerf.portrait import Portrait, PortraitConfig
+from geneface_ns.nerf.prepared import prepare
+from geneface_ns.nerf.warm_start import start_from_pictures
+
+HEAD_STEPS, TORSO_STEPS, COUNTED = 48, 12, 8
+"""Steps taken of each stage, and how many of the last of them are counted: the first compile kernels, and the head is
+in a fog until its occupancy is pruned."""
+HEAD_SHARE = 0.75
+"""Of the steps of a run, as `ns-train geneface` shares them by default."""
+
+
+def speed_of(capture_folder: Path) -> float | InputError:
+    """Train on a capture for some steps, on CUDA where there is one. Frames that are prepared for it stay prepared.
+
+    Returns:
+        Seconds a step, the mean over both stages; an InputError instead of raising it: this runs in a worker.
+    """
+    try:
+        capture = load_capture(capture_folder)
+        device = choose_device("auto")
+        config = TrainingConfig(head_steps=HEAD_STEPS, coarse_steps=0)
+        source = ray_source(capture, prepare(capture, 1, config.neck_reach), 1)
+        frames = np.flatnonzero(capture.is_train & capture.valid)
+        portrait = Portrait(capture, 1, PortraitConfig()).to(device)
+        start_from_pictures(portrait, FrameStore(capture, 1), frames)
+        times, begin = [], perf_counter()
+        for _ in train(portrait, source, torch.from_numpy(frames), HEAD_STEPS + TORSO_STEPS, config):
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            times.append(perf_counter() - begin)
+            begin = perf_counter()
+    except InputError as error:
+        return error
+    head, torso = median(times[HEAD_STEPS - COUNTED : HEAD_STEPS]), median(times[-COUNTED:])
+    return HEAD_SHARE * head + (1 - HEAD_SHARE) * torso
