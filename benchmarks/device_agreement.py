@@ -67,10 +67,12 @@ def loss_gradients(portrait: Portrait, rays: Rays, truth: Truth) -> dict[str, Te
     head = portrait.render_head(condition, rays.origins, rays.directions, frame)
     seen = torch.cat([head.colour, head.opacity], dim=1).detach()
     torso = portrait.render_torso(condition, rays.pixel, frame, seen)
+    underlay, torso_opacity = torso.underlay, torso.torso[:, 3:]
+    rgb = lay_over(seen[:, :3], seen[:, 3:], underlay)
     spread = distortion(head.samples, head.weight)
     terms = [
         *head_losses(head.colour, head.opacity, spread, truth, LossConfig()).values(),
-        *torso_losses(lay_over(seen[:, :3], seen[:, 3:], torso), torso, truth, LossConfig()).values(),
+        *torso_losses(rgb, underlay, torso_opacity, truth, LossConfig()).values(),
     ]
     torch.stack(terms).sum().backward()
     return {

@@ -65,8 +65,9 @@ def project() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def declared(project: dict[str, Any]) -> set[str]:
-    """Canonical names of the distributions that users get, the extra included."""
-    lines = [*project["dependencies"], *project["optional-dependencies"]["whisper"]]
+    """Canonical names of the distributions that users get, the extras included."""
+    extras = project["optional-dependencies"]
+    lines = [*project["dependencies"], *extras["whisper"], *extras["c2pa"]]
     return {canonical(re.match(r"[\w.-]+", line).group()) for line in lines}  # type: ignore[union-attr]
 
 

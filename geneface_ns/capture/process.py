@@ -31,6 +31,7 @@ from geneface_ns.capture.source import Source, open_source
 from geneface_ns.capture.state import State, nothing_left_of_refused, open_state
 from geneface_ns.capture.sync import sound_lag
 from geneface_ns.capture_format.layout import Layout
+from geneface_ns.capture_format.origin import Origin
 
 
 def process(config: CaptureOptions, console: Console | None = None) -> None:
@@ -217,5 +218,21 @@ def _finish(
             tracked.valid,
             box,
             int(motion["reference"]),
+            origin_of(source, Crop(**known["crop"]), known["source_size"]),
         ),
+    )
+
+
+def origin_of(source: Source, crop: Crop, size: list[int]) -> Origin:
+    """What of the video the capture is; size is that of its pictures, turned: width and height."""
+    return Origin(
+        video=source.path.name,
+        width=size[0],
+        height=size[1],
+        seconds=source.info.duration,
+        start=source.start,
+        turn=source.turn,
+        deinterlace=source.config.deinterlace,
+        picture_track=source.config.picture_track,
+        crop=(crop.x, crop.y, crop.width, crop.height),
     )

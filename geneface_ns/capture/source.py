@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from audio_motion.errors import InputError
-from audio_motion.media import VideoInfo, probe, read_frames
+from audio_motion.media import Tracks, VideoInfo, probe, read_frames
 from geneface_ns.capture.faces import turned_by
 from geneface_ns.capture.options import CaptureOptions
 
@@ -42,14 +42,8 @@ class Source:
         Raises:
             InputError: the video is damaged.
         """
-        for time, rgb in read_frames(
-            self.path, self.fps, tracks=self.config.tracks, deinterlace=self.config.deinterlace
-        ):
-            # Half a frame of slack: what is asked for need not fall on a frame.
-            if time >= self.end - 0.5 / self.fps:
-                return
-            if time >= self.start - 0.5 / self.fps:
-                yield turned_by(rgb, self.turn)
+        tracks, deinterlace = self.config.tracks, self.config.deinterlace
+        yield from span_frames(self.path, self.fps, self.start, self.end, self.turn, tracks, deinterlace)
 
     @property
     def count(self) -> int:
@@ -83,3 +77,19 @@ def open_source(config: CaptureOptions) -> Source:
         raise InputError(f"{config.video}: has no sound track; give a video whose speech can be heard")
     fps = float(config.fps or info.fps)
     return Source(config, fps, round(config.start * fps) / fps, end, info, config.turn)
+
+
+def span_frames(
+    path: Path, fps: float, start: float, end: float, turn: int, tracks: Tracks, deinterlace: bool
+) -> Iterator[np.ndarray]:
+    """The frames of a span of a video, uint8 RGB [H, W, 3], turned clockwise by `turn` degrees.
+
+    Raises:
+        InputError: the video is damaged.
+    """
+    for time, rgb in read_frames(path, fps, tracks=tracks, deinterlace=deinterlace):
+        # Half a frame of slack: what is asked for need not fall on a frame.
+        if time >= end - 0.5 / fps:
+            return
+        if time >= start - 0.5 / fps:
+            yield turned_by(rgb, turn)

@@ -10,6 +10,7 @@ import numpy as np
 from audio_motion.files import written_whole
 from geneface_ns.capture.boxes import face_box, lips_box
 from geneface_ns.capture_format.capture import SCHEMA_VERSION
+from geneface_ns.capture_format.origin import Origin
 
 TEST_SHARE = 1 / 11
 """The last part of the frames that show the face, kept from training."""
@@ -32,6 +33,7 @@ def build(
     valid: np.ndarray,
     box: list[list[float]],
     reference: int,
+    origin: Origin | None = None,
 ) -> dict:
     """The contents.
 
@@ -44,6 +46,7 @@ def build(
         valid: bool [T].
         box: the head box.
         reference: frame whose torso is the canonical one.
+        origin: the part of a video that it was made from; None if of none.
     """
     count = len(c2w)
     test = split_at(valid)
@@ -62,6 +65,7 @@ def build(
             }
         )
     names = [frame["file_path"] for frame in frames]
+    source = {} if origin is None else {"origin": origin.contents()}
     return {
         "schema_version": SCHEMA_VERSION,
         "person": person,
@@ -75,6 +79,7 @@ def build(
         "cy": camera[2],
         "head_box": box,
         "body_reference": reference,
+        **source,
         "train_filenames": names[:test],
         "val_filenames": names[test:],
         "test_filenames": names[test:],

@@ -11,6 +11,7 @@ from audio_motion.errors import InputError, one_line
 from audio_motion.json_file import read_json
 from audio_motion.sequence import LandmarkSequence
 from geneface_ns.capture_format.layout import Layout
+from geneface_ns.capture_format.origin import Origin
 from geneface_ns.capture_format.person import Person, problem_of
 
 SCHEMA_VERSION = 1
@@ -23,6 +24,8 @@ class Capture(Person):
     folder: Path
     lips_box: np.ndarray
     """float32 [F, 4]: x0, y0, x1, y1 in pixels."""
+    origin: Origin | None
+    """Which part of which video it is; None in a capture of an older release, or of no video."""
 
     @property
     def layout(self) -> Layout:
@@ -65,6 +68,7 @@ def load_capture(folder: Path) -> Capture:
             c2w=column("transform_matrix", (4, 4)),
             body=column("body", (2, 3)),
             lips_box=column("lips_box", (4,)),
+            origin=Origin.of(data["origin"]) if "origin" in data else None,
             is_train=np.array([frame["split"] == "train" for frame in frames]),
             valid=np.array([bool(frame["valid"]) for frame in frames]),
         )

@@ -1,4 +1,4 @@
-"""The `geneface` command: process, render, evaluate, ... A subcommand's code is imported when it is called."""
+"""The `geneface` command and its subcommands. A subcommand's code is imported when it is called."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ COMMANDS = {
     "talk": Command("talk", "TalkConfig", "from a talking video and a speech to a video that says it"),
     "process": Command("process", "ProcessConfig", "turn a talking video into a capture directory"),
     "render": Command("render", "RenderConfig", "let a trained head say something, as a video with sound"),
+    "camera-path": Command("camera_path", "CameraPathConfig", "write a camera path around a trained head"),
     "evaluate": Command("evaluate", "EvaluateConfig", "measure a trained head on its test split"),
     "export": Command("export", "ExportConfig", "write a trained head as one file that one can send"),
     "demo": Command("demo", "DemoConfig", "make a person, train on it, let it speak: out/demo.mp4"),
@@ -31,7 +32,7 @@ COMMANDS = {
 
 def overview() -> str:
     """The text of `geneface --help`."""
-    lines = [f"  {name:10}{command.help}" for name, command in COMMANDS.items()]
+    lines = [f"  {name:13}{command.help}" for name, command in COMMANDS.items()]
     return "\n".join(
         [
             "usage: geneface COMMAND [OPTIONS]",

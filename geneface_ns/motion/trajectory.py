@@ -182,9 +182,10 @@ def trajectory_from_file(path: Path, person: Person) -> Trajectory:
         InputError: neither of these files, or a path that no camera can follow.
     """
     path = Path(path)
-    data = _read(path)
+    data = read_path(path)
     if "camera_path" in data:
-        c2w = _camera_path(path, data, person.fps)
+        c2w = path_poses(path, data)
+        c2w = resample_poses(c2w, rate_of(data, len(c2w), person.fps), person.fps)
     else:
         other = load_capture(path.parent)
         c2w = rebase_poses(
@@ -195,15 +196,24 @@ def trajectory_from_file(path: Path, person: Person) -> Trajectory:
     return Trajectory(c2w, fit_body_predictor(own.c2w, own.body)(c2w), person.fps)
 
 
-def _read(path: Path) -> dict:
+def read_path(path: Path) -> dict:
+    """The contents of a camera path of the viewer (`camera_path`) or of a capture's transforms.json (`frames`).
+
+    Raises:
+        InputError: neither.
+    """
     data = read_json(path, _GIVE)
     if not data.keys() & {"camera_path", "frames"}:
         raise _not_a_path(path, "no cameras in it")
     return data
 
 
-def _camera_path(path: Path, data: dict, fps: float) -> np.ndarray:
-    """The poses [T, 4, 4] of a viewer's camera path, `fps` of them a second."""
+def path_poses(path: Path, data: dict) -> np.ndarray:
+    """The poses float64 [T, 4, 4] of a viewer's camera path as they are.
+
+    Raises:
+        InputError: none, or no rotation and place.
+    """
     try:
         c2w = np.array([camera["camera_to_world"] for camera in data["camera_path"]], np.float64).reshape(-1, 4, 4)
         seconds = float(data["seconds"])
@@ -220,10 +230,14 @@ def _camera_path(path: Path, data: dict, fps: float) -> np.ndarray:
         raise InputError(
             f"{path}: camera {int(bad.argmax())} is not a rotation and a place; save the path again in the viewer"
         )
+    return c2w
+
+
+def rate_of(data: dict, count: int, fps: float) -> float:
+    """Cameras a second of a path with `count` of them, which is `fps` where it is that within the viewer's rounding."""
+    seconds = float(data["seconds"])
     # The viewer rounds the number of cameras down: within one frame over the whole path, the rates are the same.
-    if abs(len(c2w) - seconds * fps) < 1:
-        return c2w
-    return resample_poses(c2w, len(c2w) / seconds, fps)
+    return fps if abs(count - seconds * fps) < 1 else count / seconds
 
 
 def _not_a_path(path: Path, reason: str) -> InputError:

@@ -16,7 +16,7 @@ from geneface_ns.nerf.volume import Samples, accumulate, render_weights
 from geneface_ns.scene.camera import Pinhole
 from geneface_ns.scene.condition import Condition, ConditionTable
 from geneface_ns.scene.pose import invert_affine, motion_features
-from geneface_ns.scene.torso import TorsoField, TorsoFieldConfig
+from geneface_ns.scene.torso import TorsoField, TorsoFieldConfig, TorsoRays
 
 SHORTEST_STEP = 1e-3
 """Face widths between the samples of a ray: fewer would take hours a picture."""
@@ -107,8 +107,8 @@ class Portrait(nn.Module):
         rgb, opacity, depth = accumulate(samples, weight, colour)
         return HeadRays(rgb, opacity[:, None], depth[:, None], samples, weight)
 
-    def render_torso(self, condition: Condition, pixel: Tensor, frame: Tensor, head: Tensor) -> Tensor:
-        """What lies behind and before the head, [N, 4] as `lay_over` takes it.
+    def render_torso(self, condition: Condition, pixel: Tensor, frame: Tensor, head: Tensor) -> TorsoRays:
+        """What lies behind and before the head.
 
         Args:
             pixel: [N, 2], the image being [-1, 1]^2, y down.

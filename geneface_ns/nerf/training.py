@@ -81,7 +81,9 @@ class Rendered(NamedTuple):
     spread: Tensor
     """Scalar: `volume.distortion`."""
     torso: Tensor | None
-    """[N, 4]; None in the head stage, which does without."""
+    """[N, 4] as `lay_over` takes it; None in the head stage, which does without."""
+    torso_opacity: Tensor | None
+    """[N, 1] over the background; None in the head stage."""
     rgb: Tensor | None
     """[N, 3]; None in the head stage."""
 
@@ -114,9 +116,11 @@ def render_rays(portrait: Portrait, rays: Rays, step: int, config: StageConfig, 
         portrait.occupancy.note(head.samples.points, head.weight.detach())
     spread = distortion(head.samples, head.weight)
     if head_learns:
-        return Rendered(head.colour, head.opacity, spread, None, None)
+        return Rendered(head.colour, head.opacity, spread, None, None, None)
     torso = portrait.render_torso(condition, rays.pixel, frame, torch.cat([head.colour, head.opacity], dim=1))
-    return Rendered(head.colour, head.opacity, spread, torso, lay_over(head.colour, head.opacity, torso))
+    underlay = torso.underlay
+    rgb = lay_over(head.colour, head.opacity, underlay)
+    return Rendered(head.colour, head.opacity, spread, underlay, torso.torso[:, 3:], rgb)
 
 
 def losses(rendered: Rendered, truth: Truth, step: int, stages: StageConfig, config: LossConfig) -> dict[str, Tensor]:
@@ -130,7 +134,8 @@ def losses(rendered: Rendered, truth: Truth, step: int, stages: StageConfig, con
     else:
         assert rendered.rgb is not None
         assert rendered.torso is not None
-        terms = torso_losses(rendered.rgb, rendered.torso, truth, config)
+        assert rendered.torso_opacity is not None
+        terms = torso_losses(rendered.rgb, rendered.torso, rendered.torso_opacity, truth, config)
     for name, value in terms.items():
         if not torch.isfinite(value):
             raise FloatingPointError(

@@ -8,21 +8,25 @@ from itertools import islice
 import numpy as np
 import torch
 
+from geneface_ns.capture_format.person import Person
+from geneface_ns.motion.camera_path import CameraPath, focal_length
 from geneface_ns.motion.sequence import MotionFrame
 from geneface_ns.motion.trajectory import Trajectory
-from geneface_ns.renderers.contract import Renderer
-from geneface_ns.scene.condition import Condition
+from geneface_ns.output.finish import Finish, as_rendered
+from geneface_ns.renderers.contract import Layers, Renderer
+from geneface_ns.scene.camera import Pinhole
+from geneface_ns.scene.condition import Condition, ConditionTable
 from geneface_ns.scene.pose import body_in_image_units
 
 
-def render_one(
+def render_layers(
     renderer: Renderer,
     c2w: np.ndarray,
     body: np.ndarray,
     motion: MotionFrame,
     size: tuple[int, int],
     underlay: np.ndarray | None = None,
-) -> np.ndarray:
+) -> Layers:
     """One frame as the capture's camera sees it.
 
     Args:
@@ -31,9 +35,6 @@ def render_one(
         motion: the face.
         size: width and height of the picture wanted.
         underlay: uint8 [H, W, 4] as `lay_over` takes it: instead of the rendered torso.
-
-    Returns:
-        uint8 [H, W, 3].
     """
 
     def tensor(array: np.ndarray) -> torch.Tensor:
@@ -46,12 +47,23 @@ def render_one(
             tensor(c2w)[None],
             body_in_image_units(tensor(body)[None], *renderer.capture_size),
         )
-        layers = renderer.render(
+        return renderer.render(
             condition,
             renderer.camera.scaled_to(size),
             underlay=None if underlay is None else tensor(underlay) / 255,
         )
-        return (layers.rgb * 255 + 0.5).to(torch.uint8).cpu().numpy()
+
+
+def render_one(
+    renderer: Renderer,
+    c2w: np.ndarray,
+    body: np.ndarray,
+    motion: MotionFrame,
+    size: tuple[int, int],
+    underlay: np.ndarray | None = None,
+) -> np.ndarray:
+    """One frame, uint8 [H, W, 3]; the arguments are those of `render_layers`."""
+    return as_rendered(render_layers(renderer, c2w, body, motion, size, underlay))
 
 
 def drive(
@@ -61,17 +73,54 @@ def drive(
     fps: float,
     size: tuple[int, int],
     first: int = 0,
+    finish: Finish = as_rendered,
 ) -> Iterator[np.ndarray]:
-    """Frames uint8 [H, W, 3] of a face that moves as `motion` says while head and body follow `trajectory`.
+    """Frames uint8 [H, W, C] of a face that moves as `motion` says while head and body follow `trajectory`.
 
     Args:
         renderer: renders one frame.
         trajectory: head pose and body over time; replayed to and fro.
         motion: one face a frame, taken one at a time.
         fps: of `motion`, and so of the frames.
-        size: width and height, px.
+        size: width and height to render at, px.
         first: number of the frame to begin with; the motion before it is taken and not shown.
+        finish: what becomes of each frame's layers, in order.
     """
     for index, face in islice(enumerate(motion), first, None):
         c2w, body = trajectory.at(index / fps)
-        yield render_one(renderer, c2w, body, face, size)
+        yield finish(render_layers(renderer, c2w, body, face, size))
+
+
+def drive_past(
+    renderer: Renderer,
+    cameras: CameraPath,
+    person: Person,
+    motion: Iterable[MotionFrame],
+    size: tuple[int, int],
+    first: int = 0,
+    finish: Finish = as_rendered,
+) -> Iterator[np.ndarray]:
+    """Frames uint8 [H, W, C] of a face that moves as `motion` says, seen by a free camera; head pose and body are those
+    of the times that the camera path names.
+
+    Args:
+        renderer: renders one frame.
+        cameras: one a frame; replayed to and fro.
+        person: who is shown.
+        motion: one face a frame, taken one at a time.
+        size: width and height to render at, px.
+        first: number of the frame to begin with; the motion before it is taken and not shown.
+        finish: what becomes of each frame's layers, in order.
+    """
+    table = ConditionTable(person).to(renderer.device)
+    for index, face in islice(enumerate(motion), first, None):
+        c2w, fov, time = cameras.at(index)
+        focal = focal_length(fov, size[1])
+        view = Pinhole((focal, focal), (size[0] / 2, size[1] / 2), size)
+        with torch.inference_mode():
+            condition = table(torch.tensor([time], device=renderer.device))._replace(
+                landmarks=torch.as_tensor(face.landmarks, device=renderer.device)[None],
+                eye_openness=torch.as_tensor(face.eye_openness, device=renderer.device)[None],
+            )
+            layers = renderer.render(condition, view, torch.as_tensor(c2w, device=renderer.device))
+        yield finish(layers)

@@ -12,6 +12,7 @@ import av
 
 from audio_motion.files import written_whole
 from audio_motion.media import AS_PLAYED, Tracks, audio_info
+from geneface_ns.output.provenance import container_tags
 from geneface_ns.output.soundtrack import SoundTrack
 from geneface_ns.output.video import codecs_for, container_flags
 
@@ -38,6 +39,7 @@ def join(
         heard = audio_info(sound, tracks) if sound is not None else None
         temporary = stack.enter_context(written_whole(path))
         container = stack.enter_context(av.open(str(temporary), "w", options=container_flags(path)))
+        container.metadata.update(container_tags())
         with av.open(str(pieces[0])) as first:
             video = container.add_stream_from_template(first.streams.video[0])
         video.time_base = 1 / fps

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from geneface_ns.output.look import LookOptions
 
 if TYPE_CHECKING:
     from audio_motion.media import Tracks
@@ -22,11 +26,14 @@ class RenderOptions:
     features: str | None = None
     """Where the speech features of a checkpoint of your own are now, as in training (default: where they were then)."""
     camera_path: Path | None = None
-    """Head poses from elsewhere: a camera path of the viewer (.json), or another capture's transforms.json."""
+    """A camera from elsewhere: a camera path of `geneface camera-path` or the viewer (.json). Or head poses: a path
+    whose cameras do not say when they look, or another capture's transforms.json."""
     seed: int = 0
     """Of the generator: another seed, another performance."""
     temperature: float = 0.1
     """How lively the generator is: 0 is the likeliest motion, 1 the full variety."""
+    look: Annotated[LookOptions, tyro.conf.arg(name="")] = field(default_factory=LookOptions)
+    """What the video shows besides the person, and at which size."""
     data: Path | None = None
     """The capture, where it no longer lies where the head was trained from."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -49,4 +56,5 @@ class RenderOptions:
         """The options that decide what is shown and heard, as JSON values; of files, only that there is one."""
         options = {field: getattr(self, field) for field in RenderOptions.__dataclass_fields__}
         del options["data"], options["device"], options["features"]
-        return {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+        plain = (str, int, float, bool, type(None))
+        return {name: value if isinstance(value, plain) else str(value) for name, value in options.items()}

@@ -12,15 +12,18 @@ from pathlib import Path
 import numpy as np
 
 from audio_motion.progress import shown
+from geneface_ns.motion.camera_path import timed_path
 from geneface_ns.motion.sequence import MotionFrame, motion_of_sequence
 from geneface_ns.motion.speech import motion_of_speech
 from geneface_ns.motion.trajectory import own_trajectory, trajectory_from_file
 from geneface_ns.motion.voice import Voice, voice_of
 from geneface_ns.nerf.runs import Source
 from geneface_ns.nerf.trained import load_trained
-from geneface_ns.output.drive import drive
+from geneface_ns.output.credentials import sign
+from geneface_ns.output.drive import drive, drive_past
 from geneface_ns.output.finished import facts_of
 from geneface_ns.output.join import join
+from geneface_ns.output.look import look_of
 from geneface_ns.output.options import RenderOptions
 from geneface_ns.output.pieces import write_in_pieces
 from geneface_ns.output.request import Request, Script
@@ -44,10 +47,13 @@ class Performer:
         self.weights = source.weights
         self.person = trained.person
         self.renderer = ReferenceRenderer(trained.portrait)
-        if options.camera_path is not None:
-            self.trajectory = trajectory_from_file(options.camera_path, self.person)
+        self.look = look_of(options.look, self.person, self.renderer.camera.size)
+        path = options.camera_path
+        self.cameras = timed_path(path, self.person.fps) if path is not None else None
+        if path is not None and self.cameras is None:
+            self.trajectory = trajectory_from_file(path, self.person)
         else:
-            self.trajectory = own_trajectory(self.person)
+            self.trajectory = self.look.trajectory or own_trajectory(self.person)
 
     @cached_property
     def voice(self) -> Voice:
@@ -62,6 +68,7 @@ class Performer:
             InputError: a file has vanished.
         """
         files: list[Path | None] = [self.weights, self.options.camera_path, request.motion, script.sound]
+        files += [path for path in self.options.look.inputs if path is not None and path.is_file()]
         if script.sequence is None:
             files += [self.voice.generator, self.voice.postnet if isinstance(self.voice.postnet, Path) else None]
         facts = [VERSION, self.options.content(), *(path and facts_of(path) for path in files)]
@@ -73,21 +80,29 @@ class Performer:
         Raises:
             InputError: the speech, the voice or the output cannot be used.
         """
-        fps, size, tracks = self.person.fps, self.renderer.camera.size, self.options.tracks
+        fps, look, tracks = self.person.fps, self.look, self.options.tracks
         key = self.key(request, script)
 
         def frames_from(first: int) -> Iterator[np.ndarray]:
             motion, total = self._motion(script)
-            return shown(drive(self.renderer, self.trajectory, motion, fps, size, first), total, "render", first)
+            size, finish = look.render_size, look.finish_from(first)
+            if self.cameras is not None:
+                frames = drive_past(self.renderer, self.cameras, self.person, motion, size, first, finish)
+            else:
+                frames = drive(self.renderer, self.trajectory, motion, fps, size, first, finish)
+            return shown(frames, total, "render", first)
 
-        return write_in_pieces(
+        count = write_in_pieces(
             request.output,
             key,
             fps,
             frames_from,
-            lambda path: VideoWriter(path, size, fps, crf=self.options.crf),
+            lambda path: VideoWriter(path, look.size, fps, crf=self.options.crf, alpha=look.alpha),
             lambda pieces: join(request.output, pieces, frame_rate(fps), script.sound, tracks),
         )
+        if self.options.look.c2pa is not None:
+            sign(request.output, *self.options.look.c2pa)
+        return count
 
     def _motion(self, script: Script) -> tuple[Iterator[MotionFrame], int]:
         """The face, frame by frame, and how many frames there are."""

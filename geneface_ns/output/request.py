@@ -10,7 +10,6 @@ from audio_motion.files import need_output
 from audio_motion.media import Tracks, audio_info, show_notes, sound_seconds
 from audio_motion.sequence import LandmarkSequence, Sound
 from geneface_ns.output.options import RenderOptions
-from geneface_ns.output.video import codecs_for
 
 LARGEST_DIFFERENCE = 0.2
 """Seconds by which sound and motion given together may differ in length."""
@@ -48,13 +47,23 @@ def script_of(request: Request, options: RenderOptions, source: Path) -> Script:
     """
     if request.audio is None and request.motion is None:
         raise InputError("nothing to say: give speech (--audio) or a landmark sequence (--motion)")
-    codecs_for(request.output)
+    if options.look.paste_back is not None and options.camera_path is not None:
+        raise InputError("--camera-path does not go with --paste-back, where the head moves as in the original")
+    options.look.check(request.output)
     sequence = LandmarkSequence.load(request.motion) if request.motion else None
     sound = request.audio
     if sequence is not None and sound is None:
         assert request.motion is not None
         sound = sound_beside(request.motion, sequence)
-    read = (request.audio, request.motion, sound, options.camera_path, source, Path(options.generator))
+    read = (
+        request.audio,
+        request.motion,
+        sound,
+        options.camera_path,
+        source,
+        Path(options.generator),
+        *options.look.inputs,
+    )
     need_output(request.output, read)
     duration = None
     if sound is not None:

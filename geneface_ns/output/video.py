@@ -14,6 +14,7 @@ import numpy as np
 from audio_motion.errors import InputError
 from audio_motion.files import written_whole
 from audio_motion.media import AS_PLAYED, Tracks, audio_info
+from geneface_ns.output.provenance import container_tags
 from geneface_ns.output.soundtrack import SoundTrack
 
 
@@ -23,6 +24,8 @@ class Codecs(NamedTuple):
     video: str
     audio: str
     options: dict[str, str]
+    pixels: str = "yuv420p"
+    """FFmpeg's name of the pixel format."""
 
 
 _H264 = Codecs("libx264", "aac", {"preset": "fast"})
@@ -33,18 +36,35 @@ CONTAINERS = {
     ".webm": Codecs("libvpx-vp9", "libopus", {"b": "0", "deadline": "realtime", "cpu-used": "5", "row-mt": "1"}),
 }
 """Known file suffixes; all four codecs are in PyAV's wheel."""
+WITH_ALPHA = {
+    ".mov": Codecs("prores_ks", "aac", {"profile": "4444"}, "yuva444p10le"),
+    # Frames that are never shown, which the encoder makes otherwise, have no alpha.
+    ".webm": CONTAINERS[".webm"]._replace(
+        options={**CONTAINERS[".webm"].options, "auto-alt-ref": "0"}, pixels="yuva420p"
+    ),
+}
+"""The same of those that carry transparency: straight alpha in both, which editors and browsers expect in them."""
 
 _BT709 = 1  # AVCOL_SPC_BT709, AVCOL_PRI_BT709 and AVCOL_TRC_BT709 alike
 _LIMITED_RANGE = 1  # AVCOL_RANGE_MPEG
 
 
-def codecs_for(path: Path) -> Codecs:
+def codecs_for(path: Path, alpha: bool = False) -> Codecs:
     """The codecs for a file of this name.
 
+    Args:
+        alpha: whether the picture is partly transparent.
+
     Raises:
-        InputError: the suffix names no container that we write.
+        InputError: the suffix names no container that we write, or none for alpha.
     """
     suffix = Path(path).suffix.lower()
+    if alpha:
+        if suffix not in WITH_ALPHA:
+            raise InputError(
+                f"{path}: {suffix or 'such a file'} carries no alpha; name it .mov (ProRes 4444) or .webm (VP9)"
+            )
+        return WITH_ALPHA[suffix]
     if suffix not in CONTAINERS:
         raise InputError(f"{path}: cannot write a video of type {suffix!r}; name it {', '.join(CONTAINERS)}")
     return CONTAINERS[suffix]
@@ -65,7 +85,7 @@ class VideoWriter:
 
     The sound is interleaved while frames come: after frame i the file holds exactly (i + 1) / fps seconds of it,
     silence where it has ended. So both are equally long, and nothing is held in memory. Colours are BT.709, tagged
-    as such.
+    as such. The container says that the video is synthetic (`geneface_ns.output.provenance`).
     An odd width or height is padded to even by repeating the last column or row, which 4:2:0 chroma needs.
     The file appears at `path` when the block ends well; otherwise nothing is left.
 
@@ -83,6 +103,7 @@ class VideoWriter:
         crf: int = 18,
         sound_start: float = 0.0,
         tracks: Tracks = AS_PLAYED,
+        alpha: bool = False,
     ) -> None:
         """Check the arguments; the file is opened on entering the block.
 
@@ -95,12 +116,14 @@ class VideoWriter:
             crf: quality of the picture, 0 (lossless) to 51; 18 looks like the original.
             sound_start: second of the sound that belongs to the first frame.
             tracks: of the file with the sound, where it has several.
+            alpha: frames are RGBA with straight alpha (.mov and .webm; see `WITH_ALPHA`); crf does not apply to .mov.
 
         Raises:
             InputError: unknown suffix, fps not positive, or (on entering) unwritable path or unusable sound.
         """
         self.path = Path(path)
-        self._codecs = codecs_for(self.path)
+        self._codecs = codecs_for(self.path, alpha)
+        self._colours = "rgba" if alpha else "rgb24"
         if not (np.isfinite(fps) and 0 < fps <= 1000):
             raise InputError(f"{path}: {fps} frames per second cannot be written; choose one between 0 and 1000")
         self.size = size
@@ -119,6 +142,7 @@ class VideoWriter:
             temporary = stack.enter_context(written_whole(self.path))
             options = container_flags(self.path)
             self._container = stack.enter_context(av.open(str(temporary), "w", options=options))
+            self._container.metadata.update(container_tags())
             self._open_video()
             self._track = None
             if self._sound is not None and heard is not None:
@@ -147,20 +171,21 @@ class VideoWriter:
         options = {"crf": str(self._crf), **self._codecs.options}
         self._video = self._container.add_stream(self._codecs.video, rate=self.rate, options=options)
         self._video.width, self._video.height = width + width % 2, height + height % 2
-        self._video.pix_fmt = "yuv420p"
+        self._video.pix_fmt = self._codecs.pixels
         context = self._video.codec_context
         context.time_base = 1 / self.rate
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
 
     def write(self, frame: np.ndarray) -> None:
-        """Append one frame, uint8 RGB [H, W, 3] of the size given at the start."""
+        """Append one frame, uint8 RGB [H, W, 3] of the size given at the start; RGBA [H, W, 4] with alpha."""
         width, height = self.size
-        if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
-            raise ValueError(f"frame is {frame.dtype} {frame.shape}, expected uint8 {(height, width, 3)}")
+        expected = (height, width, len(self._colours.rstrip("24")))
+        if frame.shape != expected or frame.dtype != np.uint8:
+            raise ValueError(f"frame is {frame.dtype} {frame.shape}, expected uint8 {expected}")
         even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24").reformat(
-            format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format=self._colours).reformat(
+            format=self._codecs.pixels, dst_colorspace="ITU709", dst_color_range="MPEG"
         )
         picture.pts = self.frames
         picture.time_base = 1 / self.rate

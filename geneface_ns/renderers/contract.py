@@ -22,6 +22,9 @@ class Layers(NamedTuple):
     """[H, W, 1] of the head."""
     depth: Tensor
     """[H, W, 1] mean distance of the head from the camera, face widths; 0 where there is none."""
+    person: Tensor | None
+    """[H, W, 4] head and torso without background: colour premultiplied by opacity, and opacity, in [0, 1]. None where
+    an underlay was given: how much of that is the person is not known."""
 
 
 class Renderer(Protocol):

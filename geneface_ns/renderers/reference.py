@@ -8,7 +8,7 @@ from torch import Tensor
 from geneface_ns.nerf.portrait import Portrait
 from geneface_ns.renderers.contract import Layers
 from geneface_ns.scene.camera import Pinhole, project_to_capture
-from geneface_ns.scene.compositing import lay_over
+from geneface_ns.scene.compositing import lay_over, person_over_nothing
 from geneface_ns.scene.condition import Condition
 
 
@@ -46,19 +46,25 @@ class ReferenceRenderer:
             rays = portrait.render_head(condition, origins, directions, torch.zeros_like(pixels))
             head[pixels] = torch.cat([rays.colour, rays.opacity, rays.depth], dim=1)
         opacity = head[:, 3:4]
+        person = None
         if underlay is not None:
             around = underlay.to(device).reshape(-1, 4)
         else:
             frame = torch.zeros(count, dtype=torch.long, device=device)
             board = self._own_board(camera) if c2w is None else self._board(condition, camera, c2w)
-            around = portrait.render_torso(condition, board, frame, head[:, :4])
-        layers = Layers(
-            lay_over(head[:, :3], opacity, around).clamp(0, 1),
-            head[:, :3],
-            opacity,
-            head[:, 4:] / opacity.clamp_min(1e-4),
-        )
-        return Layers(*(value.reshape(height, width, -1) for value in layers))
+            torso = portrait.render_torso(condition, board, frame, head[:, :4])
+            around = torso.underlay
+            person = person_over_nothing(head[:, :3], opacity, torso.torso, torso.before_head).clamp(0, 1)
+            # Over the one background it was learnt over, a torso may shine where it is not.
+            person = torch.cat([torch.minimum(person[:, :3], person[:, 3:]), person[:, 3:]], dim=1)
+        rgb = lay_over(head[:, :3], opacity, around).clamp(0, 1)
+        depth = head[:, 4:] / opacity.clamp_min(1e-4)
+
+        def picture(value: Tensor) -> Tensor:
+            return value.reshape(height, width, -1)
+
+        person = None if person is None else picture(person)
+        return Layers(picture(rgb), picture(head[:, :3]), picture(opacity), picture(depth), person)
 
     def _own_board(self, camera: Pinhole) -> Tensor:
         """Each pixel of the capture's own camera in the picture as [-1, 1]^2: [H W, 2]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -20,3 +21,18 @@ def lay_over(head: Tensor, opacity: Tensor, underlay: Tensor) -> Tensor:
     """
     visible = 1 - underlay[..., 3:]
     return visible * head + (1 - visible * opacity) * underlay[..., :3]
+
+
+def person_over_nothing(head: Tensor, opacity: Tensor, torso: Tensor, before_head: Tensor) -> Tensor:
+    """Head and torso without what lies behind them: `lay_over` with the background left out.
+
+    Args:
+        head: [..., 3] premultiplied colour; opacity: [..., 1].
+        torso: [..., 4] premultiplied colour and opacity.
+        before_head: [..., 1] how much of the torso lies before the head.
+
+    Returns:
+        [..., 4] premultiplied colour and opacity; over the background itself it gives what `lay_over` gives.
+    """
+    visible = 1 - before_head
+    return visible * torch.cat([head, opacity], dim=-1) + (1 - visible * opacity) * torso

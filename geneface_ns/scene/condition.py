@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from geneface_ns.capture_format.person import Person
 from geneface_ns.scene.pose import body_in_image_units
 
+ROUNDED = 0.01
+"""Frames by which a time may lie beside a frame's own and still be it: float32 leaves so much in an hour of video."""
+
 
 class Condition(NamedTuple):
     """What drives B frames."""
@@ -45,6 +48,8 @@ class ConditionTable(nn.Module):
         """The condition at times [B] (0 first frame, 1 last), linear between frames; the pose is the nearest one's."""
         last = len(self.landmarks) - 1
         position = times.clamp(0, 1) * last
+        whole = position.round()
+        position = torch.where((position - whole).abs() < ROUNDED, whole, position)
         low = position.floor().long().clamp_max(max(last - 1, 0))
         high = (low + 1).clamp_max(last)
         weight = position - low

@@ -7,6 +7,7 @@ by a small field that sees body motion, head pose and the rendered head.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,23 @@ class TorsoFieldConfig:
     """Farthest that the learned motion moves a pixel, in half image widths."""
     use_body_motion: bool = True
     """Move the canonical torso by the tracked body motion."""
+
+
+class TorsoRays(NamedTuple):
+    """What the torso field says of N pixels, in about [0, 1]."""
+
+    torso: Tensor
+    """[N, 4] colour, premultiplied by opacity, and opacity."""
+    background: Tensor
+    """[N, 3] behind the torso."""
+    before_head: Tensor
+    """[N, 1] the part of the pixel where the torso covers the head, as a collar covers the neck."""
+
+    @property
+    def underlay(self) -> Tensor:
+        """[N, 4] torso over background, and how much of it lies before the head: as `lay_over` takes it."""
+        opacity = self.torso[:, 3:]
+        return torch.cat([self.torso[:, :3] + (1 - opacity) * self.background, self.before_head], dim=1)
 
 
 REACH = 1.25
@@ -115,8 +133,8 @@ class TorsoField(nn.Module):
             rows += [sample_picture(latent[:half], torso_at), sample_picture(latent[half:], background_at)]
         return rows
 
-    def forward(self, pixel: Tensor, frame: Tensor, inverse_body: Tensor, motion: Tensor, head: Tensor) -> Tensor:
-        """Colour behind the head, and how much of it lies before the head.
+    def forward(self, pixel: Tensor, frame: Tensor, inverse_body: Tensor, motion: Tensor, head: Tensor) -> TorsoRays:
+        """Torso and background, and how much of the torso lies before the head.
 
         Args:
             pixel: [N, 2] x, y, the image being [-1, 1]^2, y down.
@@ -126,8 +144,7 @@ class TorsoField(nn.Module):
             head: [N, 4] the rendered head's colour (premultiplied) and opacity at the pixel.
 
         Returns:
-            [N, 4]: colour, about [0, 1]; then the part of the pixel where the torso covers the head, as a collar covers
-            the neck. Differentiable in all but frame.
+            The layers at the N pixels, differentiable in all but frame.
         """
         code = self.encoder(self.normalised(motion).clamp(-4, 4))
         own = F.one_hot(frame, len(motion)).to(pixel.dtype)
@@ -146,5 +163,5 @@ class TorsoField(nn.Module):
         rows = [*self._latents(torso_at, background_at), torso, background, codes, self.head_encoder(head)]
         extra = self.colour(torch.cat(rows, dim=1))
         opacity = (torso[:, 3:] + extra[:, 3:4]).clamp(0, 1)
-        colour = torso[:, :3] + opacity * extra[:, :3] + (1 - opacity) * (background + extra[:, 4:7])
-        return torch.cat([colour, torch.sigmoid(extra[:, 7:])], dim=1)
+        colour = torso[:, :3] + opacity * extra[:, :3]
+        return TorsoRays(torch.cat([colour, opacity], dim=1), background + extra[:, 4:7], torch.sigmoid(extra[:, 7:]))

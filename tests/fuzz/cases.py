@@ -86,13 +86,17 @@ def say(originals: Path, file: Path, out: Path) -> tuple[object, ...]:
     return render(originals, out, "--audio", file, "--generator", originals / "generator.safetensors")
 
 
+def show_behind(originals: Path, file: Path, out: Path) -> tuple[object, ...]:
+    return render(originals, out, "--background", file)
+
+
 SOUND: tuple[Words, ...] = (predict, predict, say, evaluate_speech)
 SUBJECTS = (
     Subject(
         0.32,
         tuple(f"clip.{form}" for form in ("mp4", "mp4", "mov", "mkv", "webm", "ts", "avi")),
         media,
-        (predict, track, process, clip_of_a_corpus, say),
+        (predict, track, process, clip_of_a_corpus, say, show_behind),
     ),
     Subject(0.15, tuple(f"speech.{form}" for form in ("wav", "mp3", "m4a", "flac", "ogg")), media, SOUND),
     Subject(0.02, ("anna/audio.wav",), media, (train_on_its_folder,)),
@@ -138,7 +142,7 @@ SUBJECTS = (
     Subject(0.03, ("corpus/corpus.json",), lambda name: texts.damaged_json, (train_on_its_folder,)),
     Subject(
         0.05,
-        ("path.json",),
+        ("path.json", "timed.json"),
         lambda name: texts.damaged_json,
         (lambda o, f, out: render(o, out, "--camera-path", f),),
     ),

@@ -137,6 +137,8 @@ def _motions(folder: Path) -> None:
     cameras = [{"camera_to_world": camera.reshape(-1).tolist(), "fov": 50, "aspect": 1} for _ in range(8)]
     path = {"camera_type": "perspective", "render_height": 64, "render_width": 64, "fps": 12.5, "seconds": 0.64}
     (folder / "path.json").write_text(json.dumps({**path, "camera_path": cameras}))
+    timed = [{**camera, "render_time": index / 7} for index, camera in enumerate(cameras)]
+    (folder / "timed.json").write_text(json.dumps({**path, "camera_path": timed}))
 
 
 def _head(folder: Path) -> None:

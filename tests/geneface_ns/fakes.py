@@ -111,7 +111,10 @@ class FakeRenderer:
             image[..., 0] = condition.body[0, 0, 2] * (self.capture_size[0] / 2) / 255
             image[..., 1] = condition.landmarks[0, 62, 1]
         nothing = torch.zeros_like(image[..., :1])
-        return Layers(image.clamp(0, 1), torch.zeros_like(image), nothing, nothing)
+        whole = torch.cat([image, torch.ones_like(nothing)], dim=-1).clamp(0, 1)
+        return Layers(
+            image.clamp(0, 1), torch.zeros_like(image), nothing, nothing, None if underlay is not None else whole
+        )
 
 
 def write_run(run: Path, capture: Capture, portrait: Portrait, config: PortraitConfig, step: int = 9) -> Path:

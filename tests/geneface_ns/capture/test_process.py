@@ -17,11 +17,14 @@ from audio_motion.errors import InputError
 from audio_motion.files import held_alone
 from audio_motion.sequence import LandmarkSequence, identity_of
 from geneface_ns.capture import masks
+from geneface_ns.capture.crop import Crop
 from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture.process import process
 from geneface_ns.capture.state import open_state
+from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.capture_format.layout import Layout
 from geneface_ns.capture_format.pictures import read_png
+from geneface_ns.output.paste_back import check_original, original_frames
 from tests.geneface_ns.capture.conftest import FPS, SIZE, Capture
 
 FRAMES = 60
@@ -111,6 +114,20 @@ def test_hidden_torso_does_not_flicker(capture: Capture) -> None:
     neck = np.round(capture.truth.points2d[10:20, 8].mean(axis=0) + np.array([0, 0.06 * SIZE])).astype(int)
     patch = np.stack([layer[neck[1] - 3 : neck[1] + 3, neck[0] - 5 : neck[0] + 5, :3] for layer in layers])
     assert np.abs(np.diff(patch, axis=0)).mean() < 1.5
+
+
+def test_every_frame_is_found_again_in_the_video(capture: Capture) -> None:
+    loaded = load_capture(capture.layout.root)
+    assert loaded.origin is not None
+    report = json.loads(capture.layout.report.read_text())
+    assert [loaded.origin.width, loaded.origin.height] == report["source_size"]
+    crop = Crop(**report["crop"])
+    assert loaded.origin.crop == (crop.x, crop.y, crop.width, crop.height)
+    check_original(capture.config.video, loaded)
+    frames = list(original_frames(capture.config.video, loaded))
+    assert len(frames) == FRAMES
+    for frame in (0, 31, 59):
+        np.testing.assert_array_equal(crop.apply(frames[frame]), read_png(capture.layout.image(frame)))
 
 
 def test_transforms_follow_the_conventions(capture: Capture, contents: dict) -> None:

@@ -13,6 +13,9 @@ from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.nerf.frames import FrameStore
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 
+ORIGIN = {"video": "a.mp4", "width": 100, "height": 64, "seconds": 3.0, "start": 0.0, "turn": 0, "deinterlace": False}
+ORIGIN |= {"picture_track": None, "crop": [10, 0, 64, 64]}
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -61,6 +64,14 @@ def test_description(folder: Path):
         (lambda d: d["frames"][3].update(transform_matrix=np.zeros((4, 4)).tolist()), "frame 3: transform_matrix"),
         (lambda d: d["frames"][4].update(body=[[1, 0, math.inf], [0, 1, 0]]), r"frames\[4\].body\[0\]\[2\] is inf"),
         (lambda d: d["frames"][5].update(lips_box=[math.nan] * 4), r"frames\[5\].lips_box"),
+        (lambda d: d.update(origin=3), "malformed"),
+        (lambda d: d.update(origin={}), "malformed"),
+        (lambda d: d.update(origin=ORIGIN | {"crop": [0, 0, 101, 64]}), "names no part of a video"),
+        (lambda d: d.update(origin=ORIGIN | {"crop": [0, 0, 64]}), "malformed"),
+        (lambda d: d.update(origin=ORIGIN | {"crop": [0.5, 0, 64, 64]}), "no whole pixels"),
+        (lambda d: d.update(origin=ORIGIN | {"turn": 45}), "names no part of a video"),
+        (lambda d: d.update(origin=ORIGIN | {"seconds": "3"}), "no seconds"),
+        (lambda d: d.update(origin=ORIGIN | {"start": -1}), "names no part of a video"),
     ],
 )
 def test_bad_description_is_told_in_one_line(folder: Path, tmp_path: Path, change, says: str):
@@ -79,6 +90,17 @@ def test_another_kind_of_description_is_told_in_one_line(tmp_path: Path, text: s
     with pytest.raises(InputError, match=r"transforms\.json: (malformed|capture schema)") as error:
         load_capture(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_where_it_comes_from_is_read_back(folder: Path, tmp_path: Path):
+    assert load_capture(folder).origin is None
+    data = json.loads((folder / "transforms.json").read_text()) | {"origin": ORIGIN}
+    (tmp_path / "transforms.json").write_text(json.dumps(data))
+    (tmp_path / "landmarks.npz").write_bytes((folder / "landmarks.npz").read_bytes())
+    origin = load_capture(tmp_path).origin
+    assert origin is not None
+    assert origin.crop == (10, 0, 64, 64)
+    assert json.loads(json.dumps(origin.contents())) == ORIGIN
 
 
 def test_not_a_capture(tmp_path: Path):

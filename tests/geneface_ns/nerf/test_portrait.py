@@ -8,13 +8,16 @@ import torch
 
 from audio_motion.topology import TEMPLATE
 from geneface_ns.capture_format.capture import load_capture
+from geneface_ns.capture_format.labels import BACKGROUND, TORSO
+from geneface_ns.capture_format.pictures import read_png
 from geneface_ns.motion.sequence import MotionFrame
 from geneface_ns.nerf.frames import FrameStore
+from geneface_ns.nerf.losses import LossConfig, Truth, torso_losses
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.output.drive import render_one
 from geneface_ns.renderers.reference import ReferenceRenderer
-from geneface_ns.scene.compositing import lay_over
+from geneface_ns.scene.compositing import lay_over, person_over_nothing
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 
 
@@ -87,3 +90,39 @@ def test_loading_a_checkpoint_leaves_the_capture_alone(portrait: tuple[Portrait,
     model.load_state_dict({n: v + 1 if v.is_floating_point() else v for n, v in model.state_dict().items()})
     for was, array in zip(before, (capture.landmarks.landmarks, capture.c2w, capture.head_box, TEMPLATE), strict=True):
         np.testing.assert_array_equal(array, was)
+
+
+def test_the_person_over_the_own_background_is_the_picture(portrait: tuple[Portrait, FrameStore]):
+    model, store = portrait
+    condition = model.table(torch.tensor([5 / 21]))
+    pixel = torch.rand(500, 2) * 2 - 1
+    opacity = torch.rand(500, 1)
+    head = torch.cat([torch.rand(500, 3) * opacity, opacity], dim=1)
+    with torch.no_grad():
+        rays = model.render_torso(condition, pixel, torch.zeros(500, dtype=torch.long), head)
+    before = torch.rand(500, 1)
+    person = person_over_nothing(head[:, :3], opacity, rays.torso, before)
+    whole = lay_over(head[:, :3], opacity, rays._replace(before_head=before).underlay)
+    torch.testing.assert_close(person[:, :3] + (1 - person[:, 3:]) * rays.background, whole)
+    layers = ReferenceRenderer(model, 4096).render(condition, model.camera)
+    assert layers.person is not None
+    assert (layers.person[..., :3] <= layers.person[..., 3:]).all()
+    labels = read_png(store.capture.layout.mask(5))
+    alpha = layers.person[..., 3].numpy()
+    assert alpha[labels == TORSO].mean() > 0.9
+    assert alpha[labels == BACKGROUND].mean() < 0.1
+
+
+def test_the_torso_learns_to_be_opaque():
+    opacity = torch.tensor([[0.8], [0.2], [0.5]], requires_grad=True)
+    plain = torch.zeros(3, 3)
+    truth = Truth(
+        image=plain,
+        underlay=torch.tensor([[0.0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]]),  # torso, background, head
+        head=torch.tensor([[0.0], [0.0], [1.0]]),
+        shown=torch.ones(3, 1),
+        trust=torch.ones(3, 1),
+    )
+    sum(torso_losses(plain, truth.underlay, opacity, truth, LossConfig()).values()).backward()
+    assert opacity.grad is not None
+    assert torch.equal(opacity.grad.sign(), torch.tensor([[-1.0], [1.0], [0.0]]))

@@ -15,6 +15,9 @@ import numpy as np
 import pytest
 import torch
 
+from geneface_ns.capture_format.pictures import read_png
+from geneface_ns.commands.render import RenderConfig
+from geneface_ns.output.video import VideoWriter
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 
 BIN = Path(sys.executable).parent
@@ -146,6 +149,27 @@ def test_ns_render_camera_path_on_a_machine_without_ffmpeg(capture: Path, traine
         PATH=str(tmp_path),
     )
     assert length(tmp_path / "path.mp4") == (4, 64)
+
+
+def test_ns_render_and_geneface_render_show_the_same_frames(
+    capture: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path, shown = tmp_path / "path.json", tmp_path / "shown"
+    run("geneface", "camera-path", trained, path, "--seconds", 0.5, "--orbit", 3, 2)
+    run(
+        *("ns-render", "camera-path", "--load-config", trained / "config.yml", "--camera-path-filename", path),
+        *("--output-path", shown.with_suffix(".mp4"), "--output-format", "images", "--image-format", "png"),
+    )
+    theirs = [read_png(file) for file in sorted(shown.glob("*.png"))]
+    assert len(theirs) == 6
+    ours: list[np.ndarray] = []
+    write = VideoWriter.write
+    monkeypatch.setattr(VideoWriter, "write", lambda self, frame: (ours.append(frame), write(self, frame)))
+    motion = capture / "landmarks.npz"
+    RenderConfig(run=trained, video=tmp_path / "a.mp4", motion=motion, camera_path=path, device="cpu").main()
+    for frame, expected in zip(ours, theirs, strict=False):
+        np.testing.assert_array_equal(frame, expected)
+    assert len(ours) == 33  # of the motion: the camera goes to and fro
 
 
 def test_ns_render_refuses_what_geneface_cannot_show(capture: Path, trained: Path, tmp_path: Path):

@@ -25,7 +25,8 @@ def test_untrained_field_is_the_moved_picture():
     field.start_from(picture, torch.zeros(3, 60, 60))
     body = torch.tensor([[[1.0, 0.0, 0.1], [0.0, 1.0, -0.2]]])  # the torso moved right and up
     pixel = torch.tensor([[0.3, 0.2]])
-    colour = field(pixel, torch.zeros(1, dtype=torch.long), invert_affine(body), torch.zeros(1, 12), torch.zeros(1, 4))
+    frame = torch.zeros(1, dtype=torch.long)
+    colour = field(pixel, frame, invert_affine(body), torch.zeros(1, 12), torch.zeros(1, 4)).underlay
     torch.testing.assert_close(colour[:, :3], torch.tensor([[0.2, 0.4, 0.0]]), atol=1e-4, rtol=0)
     assert colour[0, 3] < 0.02  # nothing lies before the head
 
@@ -39,7 +40,7 @@ def test_the_head_encoder_learns():
     identity = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
     for _ in range(30):
         head = torch.rand(64, 4)
-        colour = field(torch.rand(64, 2) * 2 - 1, frame, identity, torch.zeros(1, 12), head)
+        colour = field(torch.rand(64, 2) * 2 - 1, frame, identity, torch.zeros(1, 12), head).underlay
         loss = (colour[:, :3] - head[:, 3:]).square().mean()  # darker where the head is near
         optimiser.zero_grad()
         loss.backward()

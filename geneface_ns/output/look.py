@@ -1,0 +1,132 @@
+"""How a rendered person is shown in the video that is written: the options, and what follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from audio_motion.errors import InputError
+from geneface_ns.capture_format.person import Person
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from geneface_ns.motion.trajectory import Trajectory
+    from geneface_ns.output.finish import Finish
+
+
+@dataclass(frozen=True)
+class LookOptions:
+    """What the video shows besides the person, and at which size."""
+
+    background: str | None = None
+    """What stands behind the person instead of what was filmed: green (as of green screens), #rrggbb, a picture, or a
+    video, which loops."""
+    alpha: bool = False
+    """Whether to leave the background transparent: ProRes 4444 in a .mov, VP9 in a .webm, straight alpha."""
+    paste_back: Path | None = None
+    """The video that the capture was made from: the person goes back into its whole picture. Head and body then move
+    as they do there, to and fro where the speech is longer."""
+    size: tuple[int, int] | None = None
+    """Width and height of the video; left out: as trained. The person is shown whole, as large as fits, on the lower
+    edge."""
+    visible_mark: bool = False
+    """Whether to write "AI-generated" into the corner. The file says so in any case."""
+    c2pa: tuple[Path, Path] | None = None
+    """Your certificate chain and its private key (PEM) to sign content credentials with: .mp4 and .mov."""
+
+    @property
+    def inputs(self) -> tuple[Path | None, ...]:
+        """The files that are read."""
+        return self.paste_back, Path(self.background) if self.background is not None else None, *(self.c2pa or ())
+
+    def check(self, output: Path) -> None:
+        """Refuse what cannot be done, before a model is loaded.
+
+        Raises:
+            InputError: options that exclude each other, sizes out of range, a background or an original that cannot be
+                decoded, or alpha in a container without it.
+        """
+        from audio_motion.media import probe
+        from geneface_ns.output.backgrounds import backgrounds
+        from geneface_ns.output.credentials import check_credentials
+        from geneface_ns.output.video import codecs_for
+
+        behind = {"--background": self.background, "--alpha": self.alpha or None, "--paste-back": self.paste_back}
+        given = [name for name, value in behind.items() if value is not None]
+        if len(given) > 1:
+            raise InputError(f"{' and '.join(given)} exclude each other; give one of them")
+        codecs_for(output, self.alpha)
+        if self.size is not None:
+            if self.paste_back is not None:
+                raise InputError("--size does not go with --paste-back, whose size is the original's; leave it out")
+            if not all(SMALLEST <= side <= LARGEST and side % 2 == 0 for side in self.size):
+                raise InputError(
+                    f"--size {self.size[0]} {self.size[1]}: give even numbers from {SMALLEST} to {LARGEST}"
+                )
+        if self.background is not None:
+            backgrounds(self.background, (SMALLEST, SMALLEST), 25.0)
+        if self.paste_back is not None:
+            probe(self.paste_back)
+        if self.c2pa is not None:
+            check_credentials(output, *self.c2pa)
+
+
+SMALLEST, LARGEST = 16, 4096
+"""Pixels of each side of a video."""
+
+
+class Look(NamedTuple):
+    """What the options come to for a person."""
+
+    render_size: tuple[int, int]
+    """Width and height that frames are rendered at."""
+    size: tuple[int, int]
+    """Of the video."""
+    finish_from: Callable[[int], Finish]
+    """From rendered frames to the video's, beginning with the frame of that number."""
+    alpha: bool
+    """Whether it is partly transparent."""
+    trajectory: Trajectory | None
+    """How head and body must move, where that is not free."""
+
+
+def look_of(options: LookOptions, person: Person, trained_size: tuple[int, int]) -> Look:
+    """What the options come to.
+
+    Args:
+        person: who is shown.
+        trained_size: width and height of the pictures that it learnt from.
+
+    Raises:
+        InputError: --paste-back of a person without the capture, or of another video.
+    """
+    from geneface_ns.capture_format.capture import Capture
+    from geneface_ns.output import finish
+    from geneface_ns.output.backgrounds import backgrounds
+    from geneface_ns.output.paste_back import check_original, filmed_trajectory, pasted
+
+    frame = finish.Frame.around(trained_size, options.size)
+    size, trajectory, original = frame.size, None, None
+    if options.paste_back is not None:
+        if not isinstance(person, Capture):
+            raise InputError("--paste-back needs the capture, which says what was cut out where; give it")
+        check_original(options.paste_back, person)
+        original, trajectory = person, filmed_trajectory(person)
+        assert person.origin is not None
+        size = (person.origin.width, person.origin.height)
+
+    def finish_from(first: int) -> Finish:
+        if original is not None:
+            assert options.paste_back is not None
+            done = pasted(options.paste_back, original, first)
+        elif options.alpha:
+            done = finish.over_nothing(frame)
+        elif options.background is not None:
+            done = finish.over(frame, backgrounds(options.background, size, person.fps, first))
+        else:
+            done = finish.as_filmed(frame)
+        return finish.marked(done) if options.visible_mark else done
+
+    return Look(frame.inner, size, finish_from, options.alpha, trajectory)

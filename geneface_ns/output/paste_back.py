@@ -1,0 +1,220 @@
+"""Back into the video that the person was cut out of: feathered edge, matched colour, the original's pose and body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice, repeat
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from audio_motion.errors import InputError
+from audio_motion.media import Tracks, probe
+from geneface_ns.capture.crop import Crop
+from geneface_ns.capture.source import span_frames
+from geneface_ns.capture_format.capture import Capture
+from geneface_ns.capture_format.origin import Origin
+from geneface_ns.capture_format.pictures import read_png
+from geneface_ns.motion.trajectory import Trajectory
+from geneface_ns.output.finish import Finish, as_rendered
+from geneface_ns.renderers.contract import Layers
+
+FEATHER = 0.1
+"""Width of the feathered edge, in sides of the crop."""
+SPREAD = 0.15
+"""Deviation of the blur that carries the colours' difference from the edge inwards, in sides of the crop."""
+LARGEST_SHIFT = 24.0
+"""Of 255, by which a colour is moved at most: a larger difference is another thing, not another light."""
+MATCHED_AT = 64
+"""Pixels of the longer side at which colours are matched."""
+LOOKED_AT = (0, 20, 50)
+"""Frames by which a video is recognised."""
+ALIKE = 6.0
+"""Mean difference, of 255, within which two pictures are of one video, though encoded again."""
+SAME_LENGTH = 0.1
+"""Seconds."""
+HELD_BYTES = 256_000_000
+"""Of frames held while a video is played backwards."""
+
+
+def origin_of(capture: Capture) -> Origin:
+    """Which part of which video the capture is.
+
+    Raises:
+        InputError: it does not say.
+    """
+    if capture.origin is None:
+        raise InputError(
+            f"{capture.folder}: does not say where in which video it lies, as older captures do not; run "
+            "`geneface process` again"
+        )
+    return capture.origin
+
+
+def check_original(video: Path, capture: Capture) -> None:
+    """Refuse a video that is not the one a capture was made from: by its size, its length and a few pictures.
+
+    Raises:
+        InputError: it is another, cannot be decoded, or the capture does not say which it was.
+    """
+    origin = origin_of(capture)
+    info = probe(video, Tracks(picture=origin.picture_track))
+    size = (info.height, info.width) if origin.turn in (90, 270) else (info.width, info.height)
+    wrong = None
+    if size != (origin.width, origin.height):
+        wrong = f"{size[0]} x {size[1]} pixels, not {origin.width} x {origin.height}"
+    elif abs(info.duration - origin.seconds) > SAME_LENGTH:
+        wrong = f"{info.duration:.2f} s long, not {origin.seconds:.2f}"
+    else:
+        crop = Crop(*origin.crop, capture.width, capture.height)
+        frames = [frame for frame in LOOKED_AT if frame < len(capture)]
+        for index, rgb in enumerate(islice(original_frames(video, capture), frames[-1] + 1)):
+            if index in frames:
+                known = read_png(capture.layout.image(index)).astype(np.float32)
+                apart = float(np.abs(crop.apply(rgb) - known).mean())
+                if apart > ALIKE:
+                    wrong = f"frame {index} differs by {apart:.0f} of 255"
+                    break
+    if wrong:
+        raise InputError(f"{video}: not the video that {capture.folder} was made from ({wrong}); give {origin.video}")
+
+
+def original_frames(video: Path, capture: Capture) -> Iterator[np.ndarray]:
+    """The whole pictures that a capture's frames were cut out of, uint8 RGB [H, W, 3], in order.
+
+    Raises:
+        InputError: the video is damaged, or ends too early.
+    """
+    origin, left = origin_of(capture), len(capture)
+    end = origin.start + left / capture.fps
+    tracks = Tracks(picture=origin.picture_track)
+    for rgb in span_frames(video, capture.fps, origin.start, end, origin.turn, tracks, origin.deinterlace):
+        if left:
+            left -= 1
+            yield rgb
+    if left:
+        raise InputError(f"{video}: ends {left} frames before {capture.folder} does; give {origin.video}")
+
+
+def filmed_trajectory(capture: Capture) -> Trajectory:
+    """Head and body exactly as tracked in every frame: unsmoothed, for the original's pixels lie around them."""
+    return Trajectory(capture.c2w.astype(np.float64), capture.body.astype(np.float64), capture.fps)
+
+
+def to_and_fro(read: Callable[[], Iterator[np.ndarray]], count: int, first: int = 0) -> Iterator[np.ndarray]:
+    """Frames forwards and backwards without an end, as a trajectory is replayed.
+
+    Args:
+        read: begins at the first of the frames again.
+        count: how many there are.
+        first: how many steps of the walk to leave out.
+    """
+    if count == 1:
+        yield from repeat(next(read()))
+    there_and_back = 2 * (count - 1)
+    position = first % there_and_back
+    if position < count:
+        yield from islice(read(), position, None)
+        position = count
+    while True:
+        yield from backwards(read, there_and_back - position + 1)
+        yield from islice(read(), 1, None)
+        position = count
+
+
+def backwards(read: Callable[[], Iterator[np.ndarray]], stop: int) -> Iterator[np.ndarray]:
+    """The frames before number `stop`, the last first.
+
+    Videos are decoded forwards only: a block of frames is held at a time, and each costs the decoding of all before it.
+    """
+    block = max(2, HELD_BYTES // next(read()).nbytes)
+    for end in range(stop, 0, -block):
+        yield from reversed(list(islice(read(), max(0, end - block), end)))
+
+
+def pasted(video: Path, capture: Capture, first: int = 0) -> Finish:
+    """Puts each rendered picture back where the capture's frames were cut out; the rest is the original's, bit for bit.
+
+    Args:
+        video: the original (see `check_original`).
+        first: number of the first frame that will be finished.
+    """
+    frames = to_and_fro(lambda: original_frames(video, capture), len(capture), first)
+    origin = origin_of(capture)
+    x, y, width, height = origin.crop
+    weight = feather((width, height), touching(origin))
+
+    def finish(layers: Layers) -> np.ndarray:
+        whole = next(frames).copy()
+        real = whole[y : y + height, x : x + width]
+        rendered = as_rendered(layers)
+        scaled = Crop(0, 0, rendered.shape[1], rendered.shape[0], width, height).apply(rendered)
+        whole[y : y + height, x : x + width] = blend(scaled, real, weight)
+        return whole
+
+    return finish
+
+
+def touching(origin: Origin) -> tuple[bool, bool, bool, bool]:
+    """Which sides of the crop (left, top, right, bottom) lie on the picture's own edge, with nothing to blend with."""
+    x, y, width, height = origin.crop
+    return x == 0, y == 0, x + width == origin.width, y + height == origin.height
+
+
+def feather(size: tuple[int, int], open_sides: tuple[bool, bool, bool, bool]) -> np.ndarray:
+    """How much of each pixel is the rendered one: float32 [H, W, 1], 0 along the edge and 1 inside, smoothly between.
+
+    Args:
+        size: width and height, px.
+        open_sides: left, top, right, bottom: sides without a feather.
+    """
+    width, height = size
+    band = FEATHER * max(size)
+    left, top, right, bottom = open_sides
+
+    def ramp(count: int, low: bool, high: bool) -> np.ndarray:
+        place = np.arange(count, dtype=np.float32)
+        far = np.full(count, band, np.float32)
+        return np.minimum(far if low else place, far if high else count - 1 - place)
+
+    inward = np.minimum(ramp(width, left, right)[None, :], ramp(height, top, bottom)[:, None]) / band
+    inward = inward.clip(0, 1)
+    return (inward * inward * (3 - 2 * inward)).astype(np.float32)[..., None]
+
+
+def blend(rendered: np.ndarray, real: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The rendered picture over the real one, its colours moved to the real one's along the edge.
+
+    Args:
+        rendered, real: uint8 [H, W, 3].
+        weight: float32 [H, W, 1] from `feather`; where it is 0, the result is the real picture.
+
+    Returns:
+        uint8 [H, W, 3].
+    """
+    real, rendered = real.astype(np.float32), rendered.astype(np.float32)
+    matched = rendered + colour_shift(real - rendered, weight)
+    return (real + weight * (matched.clip(0, 255) - real) + 0.5).astype(np.uint8)
+
+
+def colour_shift(difference: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """What is to be added to a picture so that it meets another along the feather: [H, W, 3] smooth.
+
+    Args:
+        difference: float32 [H, W, 3] the other picture minus this one.
+        weight: float32 [H, W, 1] from `feather`.
+    """
+    height, width = weight.shape[:2]
+    scale = min(1.0, MATCHED_AT / max(height, width))
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))
+    band = 4 * weight * (1 - weight)
+    if not band.any():
+        return np.zeros_like(difference)
+    known = np.dstack([difference.clip(-LARGEST_SHIFT, LARGEST_SHIFT) * band, band])
+    known = cv2.resize(known, small, interpolation=cv2.INTER_AREA)
+    mean = known.reshape(-1, 4).sum(axis=0)
+    near = cv2.GaussianBlur(known, (0, 0), SPREAD * max(small))
+    # Far from every edge the mean difference counts.
+    shift = (near[..., :3] + 1e-3 * mean[:3] / mean[3]) / (near[..., 3:] + 1e-3)
+    return cv2.resize(shift, (width, height), interpolation=cv2.INTER_LINEAR)
