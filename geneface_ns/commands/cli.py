@@ -22,6 +22,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "process": Command("process", "ProcessConfig", "turn a talking video into a capture directory"),
     "render": Command("render", "RenderConfig", "let a trained head say something, as a video with sound"),
+    "view": Command("view", "ViewConfig", "watch and hear a trained head in the browser"),
     "evaluate": Command("evaluate", "EvaluateConfig", "measure a trained head on its test split"),
     "export": Command("export", "ExportConfig", "write a trained head as one file that one can send"),
     "demo": Command("demo", "DemoConfig", "make a person, train on it, let it speak: out/demo.mp4"),

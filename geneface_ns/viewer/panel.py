@@ -1,0 +1,127 @@
+"""The panel "Talking head": what a browser's user sees and does. The same on plain viser and in nerfstudio's viewer."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import viser
+
+from audio_motion.errors import one_line
+from geneface_ns.viewer.browser import Report
+from geneface_ns.viewer.host import Uploads
+from geneface_ns.viewer.performance import Performance
+from geneface_ns.viewer.session import OWN, Session
+from geneface_ns.viewer.stage import Stage
+
+SPEEDS = ("0.25", "0.5", "0.75", "1", "1.5", "2")
+HANDS_OFF = 0.6
+"""Seconds after the user's last touch of the frame slider in which the playhead does not move it."""
+_WAVE = (
+    '<div id="talking-head-wave" style={{height: "56px", marginBottom: "4px"}}></div>\n\n'
+    '<div id="talking-head-time" style={{fontSize: "0.75em", fontVariantNumeric: "tabular-nums"}}></div>'
+)
+
+
+class Panel:
+    """The panel of one browser."""
+
+    def __init__(self, stage: Stage, client: viser.ClientHandle) -> None:
+        gui = self._gui = client.gui
+        self._touched = 0.0
+        self._lock = threading.Lock()
+        self._said = ""
+        with gui.add_folder("Talking head", order=-1):
+            self._choice = gui.add_dropdown("Driven by", [OWN], OWN, order=0)
+            upload = gui.add_upload_button("Upload speech (or motion, .npz)", order=1)
+            self._transport = gui.add_button_group("Sound", ["Play", "Pause"], order=2)
+            gui.add_markdown(_WAVE, order=3)
+            self._place = gui.add_folder("Frame", order=4)
+            self._speed = gui.add_dropdown("Speed", SPEEDS, "1", order=5)
+            self._loop = gui.add_checkbox("Loop", False, order=6)
+            self._progress = gui.add_progress_bar(0.0, visible=False, order=7)
+            self._message = gui.add_markdown("", visible=False, order=8)
+            self._drift = gui.add_text("Drift", "", disabled=True, order=9)
+        self._slider: viser.GuiInputHandle[int] | None = None
+        self.session = Session(stage, client, self._heard, self.say, self._predicted, self._performs)
+        self._uploads = Uploads(
+            client, upload, stage.most_bytes, self._uploaded, lambda why: self.say(f"upload: {why}")
+        )
+        self._choice.options = self.session.choices
+        self._choice.on_update(self._chosen)
+        self._transport.on_click(self._press)
+        self._speed.on_update(lambda event: self.session.browser.rate(float(event.target.value)))
+        self._loop.on_update(lambda event: self.session.browser.loop(bool(event.target.value)))
+        self.session.choose(OWN)
+
+    def say(self, message: str) -> None:
+        """Show a message in the panel, or none; whatever is in it is shown as it is."""
+        with self._lock:
+            if message == self._said:
+                return
+            self._said = message
+        self._message.content = f"**{plain(message)}**" if message else ""
+        self._message.visible = bool(message)
+
+    def close(self) -> None:
+        """The browser is gone."""
+        self._uploads.close()
+        self.session.close()
+
+    def _press(self, event: viser.GuiEvent) -> None:
+        if event.target.value == "Play":
+            self.session.browser.play()
+        else:
+            self.session.browser.pause()
+
+    def _chosen(self, event: viser.GuiEvent) -> None:
+        if event.client is not None:
+            self.session.choose(event.target.value)
+
+    def _uploaded(self, name: str, content: bytes) -> None:
+        choice = self.session.add_file(name, content)
+        self._choice.options = self.session.choices
+        self._choice.value = choice
+        self.session.choose(choice)
+
+    def _performs(self, performance: Performance) -> None:
+        with self._lock:
+            if self._slider is not None:
+                self._slider.remove()
+            with self._place:
+                last = performance.total - 1
+                self._slider = self._gui.add_slider("Frame", 0, max(last, 1), 1, 0, order=0)
+            self._slider.on_update(self._slid)
+
+    def _slid(self, event: viser.GuiEvent) -> None:
+        performance = self.session.performance
+        if event.client is None or performance is None:
+            return
+        self._touched = time.monotonic()
+        index = min(int(event.target.value), performance.total - 1)
+        self.session.browser.seek((index + 0.5) / performance.fps)
+        self.session.player.wake()
+
+    def _heard(self, report: Report) -> None:
+        performance, slider = self.session.performance, self._slider
+        if report.note:
+            self.say(f"the browser does not play the sound ({report.note}); press Play again")
+        if performance is None or slider is None:
+            return
+        index = performance.index_at(self.session.browser.position())
+        if slider.value != index and time.monotonic() - self._touched > HANDS_OFF:
+            slider.value = index
+        drift = "" if report.worst is None else f"{1000 * report.worst:.0f} ms at most, {report.rate_shown:.0f} fps"
+        if self._drift.value != drift:
+            self._drift.value = drift
+
+    def _predicted(self, part: float) -> None:
+        shown = part < 1.0
+        self._progress.value = 100 * part
+        if self._progress.visible != shown:
+            self._progress.visible = shown
+
+
+def plain(text: str) -> str:
+    """Text as MDX that shows it letter by letter: names of files may hold markup, and MDX would run it."""
+    return "".join(letter if letter.isalnum() or letter in " .," else f"&#{ord(letter)};" for letter in one_line(text))

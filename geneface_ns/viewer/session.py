@@ -1,0 +1,176 @@
+"""One browser at the viewer: its files, what it performs, and all that ends with it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import viser
+
+from audio_motion.errors import InputError
+from audio_motion.sequence import LandmarkSequence
+from geneface_ns.motion.speech import motion_of_speech
+from geneface_ns.viewer.browser import Browser, Report
+from geneface_ns.viewer.decode import decode_apart
+from geneface_ns.viewer.performance import (
+    Performance,
+    capture_sound,
+    own_performance,
+    sequence_performance,
+    speech_performance,
+)
+from geneface_ns.viewer.player import Player
+from geneface_ns.viewer.sound import PlayedSound, load_played, silence
+from geneface_ns.viewer.stage import Stage
+
+OWN = "own video"
+"""The choice that is always there: the person's own motion and sound."""
+MOST_UPLOADS = 8
+"""Kept for a browser; the oldest makes room."""
+
+_log = logging.getLogger(__name__)
+
+
+class Session:
+    """State of one browser; nothing of it is shared with others.
+
+    `say` and `progress` are called from any thread: a message for the user, and how far the prediction is (1: done).
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        client: viser.ClientHandle,
+        heard: Callable[[Report], None],
+        say: Callable[[str], None],
+        progress: Callable[[float], None],
+        performs: Callable[[Performance], None],
+    ) -> None:
+        """
+        Args:
+            heard: called with each report of the page.
+            performs: called when another performance has begun.
+        """
+        self.stage, self._say, self._progress, self._performs = stage, say, progress, performs
+        self._own_heard = heard
+        self._folder = Path(tempfile.mkdtemp(prefix=f"browser-{client.client_id}-", dir=stage.folder))
+        self._files = dict(stage.sounds)
+        self._uploads: list[str] = []
+        self._count = 0
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._closed = False
+        self.performance: Performance | None = None
+        """What is performed."""
+        self.browser = Browser(client, self._heard)
+        self.player = Player(stage, client, self.browser, lambda error: say(f"a picture could not be made: {error}"))
+
+    @property
+    def choices(self) -> list[str]:
+        """What can drive the head, by name."""
+        return [OWN, *self._files]
+
+    def add_file(self, name: str, content: bytes) -> str:
+        """Keep an upload below this session's folder; returns the name it is chosen by."""
+        with self._lock:
+            self._count += 1
+            suffix = ".npz" if name.lower().endswith(".npz") else ".upload"
+            path = self._folder / f"{self._count}{suffix}"
+            shown = f"{Path(name).name[:60]} ({self._count})"
+            path.write_bytes(content)
+            self._files[shown] = path
+            self._uploads.append(shown)
+            if len(self._uploads) > MOST_UPLOADS:
+                self._files.pop(self._uploads.pop(0)).unlink()
+        return shown
+
+    def choose(self, name: str) -> None:
+        """Perform a choice; read and predicted in a thread of its own, which ends the one before."""
+        with self._lock:
+            if self._closed:
+                return
+            self._stop.set()
+            self._stop = stop = threading.Event()
+        threading.Thread(target=self._work, args=(name, stop), name="prediction", daemon=True).start()
+
+    def close(self) -> None:
+        """End all threads and remove all files of this browser."""
+        with self._lock:
+            self._closed = True
+            self._stop.set()
+        self.player.close()
+        self.performance = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _heard(self, report: Report) -> None:
+        self.player.wake()
+        self._own_heard(report)
+
+    def _work(self, name: str, stop: threading.Event) -> None:
+        try:
+            self._perform(name, stop)
+        except InputError as error:
+            if not stop.is_set():
+                self._progress(1.0)
+                self._say(f"{name}: {error}")
+        except Exception as error:  # whatever it is, the viewer lives on
+            if not self._closed:
+                _log.exception("%s could not be performed", name)
+                self._progress(1.0)
+                self._say(f"{name}: could not be performed ({type(error).__name__})")
+
+    def _perform(self, name: str, stop: threading.Event) -> None:
+        person = self.stage.person
+        if name == OWN:
+            sound = self._sound_of(capture_sound(person), len(person) / person.fps)
+            self._begin(own_performance(person, sound), stop)
+            return
+        path = self._files[name]
+        if path.suffix.lower() == ".npz":
+            read = self._new_file(".npz")
+            decode_apart("motion", path, read, self.stage.most_seconds)
+            sequence = LandmarkSequence.load(read)
+            self._begin(sequence_performance(name, sequence, person, self._sound_of(None, sequence.duration)), stop)
+            return
+        sound = self._sound_of(path, 0.0)
+        self._progress(0.0)
+        voice = self.stage.voice()
+        performance = speech_performance(name, person, sound)
+        motion = motion_of_speech(sound.path, voice, person, seed=0, temperature=0.1)
+
+        def arrived() -> None:
+            if len(performance.frames) == 1:
+                self._begin(performance, stop)
+            self._progress(len(performance.frames) / performance.total)
+            self.player.wake()
+
+        performance.fill(motion, stop, arrived)
+
+    def _begin(self, performance: Performance, stop: threading.Event) -> None:
+        with self._lock:
+            if stop.is_set() or self._closed:
+                return
+            before, self.performance = self.performance, performance
+        self._say("")
+        self.browser.load(performance)
+        if before is not None:
+            before.sound.path.unlink(missing_ok=True)
+        self.player.show(performance)
+        self._performs(performance)
+
+    def _sound_of(self, path: Path | None, seconds: float) -> PlayedSound:
+        """A file's sound as the page plays it, or silence of that length."""
+        output = self._new_file(".wav")
+        if path is None:
+            return silence(output, seconds)
+        decode_apart("sound", path, output, self.stage.most_seconds)
+        return load_played(output)
+
+    def _new_file(self, suffix: str) -> Path:
+        with self._lock:
+            self._count += 1
+            return self._folder / f"read-{self._count}{suffix}"
