@@ -8,10 +8,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+from audio_motion.ending import INTERRUPTED
 from audio_motion.errors import InputError
 from geneface_ns.commands.memory import explains_out_of_memory
-
-LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass
@@ -44,6 +43,8 @@ class ViewConfig:
         Raises:
             InputError: the run cannot be used, or the port.
         """
+        import atexit
+        import os
         import tempfile
         import threading
         from functools import partial
@@ -62,7 +63,7 @@ class ViewConfig:
         sounds = sounds_of(self.sounds) if self.sounds is not None else {}
         need_port(self.host, self.port)
         trained = load_trained(self.run, self.data, self.device)
-        with tempfile.TemporaryDirectory(prefix="geneface-view-") as folder:
+        with tempfile.TemporaryDirectory(prefix="geneface-view-", ignore_cleanup_errors=True) as folder:
             stage = Stage(
                 person=trained.capture,
                 renderer=ReferenceRenderer(trained.portrait),
@@ -75,4 +76,9 @@ class ViewConfig:
             )
             with served(stage, self.host, self.port) as address:
                 print(f"watch {trained.capture.name} at {address} (Ctrl-C ends it)", flush=True)
-                threading.Event().wait()
+                try:
+                    threading.Event().wait()
+                except KeyboardInterrupt:
+                    # A prediction may be in the middle of torch's code, which Python cannot end in good order.
+                    atexit.register(os._exit, INTERRUPTED)
+                    raise KeyboardInterrupt("the viewer has ended") from None

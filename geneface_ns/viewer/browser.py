@@ -126,11 +126,9 @@ class Browser:
             self._run(f"talkingHead.sound({words})")
         self._run(f"talkingHead.seek(0, {self._seek[0]})")
 
-    def play(self) -> None:
-        self._run("talkingHead.play()")
-
-    def pause(self) -> None:
-        self._run("talkingHead.pause()")
+    def toggle(self) -> None:
+        """Play, or pause."""
+        self._run("talkingHead.toggle()")
 
     def seek(self, seconds: float) -> None:
         """Go to a second of the sound, at once as far as `position` is concerned."""

@@ -18,7 +18,10 @@ from viser import _messages
 
 from audio_motion.errors import InputError
 
-_NEEDED = ("RunJavascriptMessage", "FileTransferStart", "FileTransferPart", "FileTransferPartAck")
+_NEEDED = (
+    *("RunJavascriptMessage", "BackgroundImageMessage", "GuiUpdateMessage"),
+    *("FileTransferStart", "FileTransferPart", "FileTransferPartAck"),
+)
 
 
 def need_private_api() -> None:
@@ -40,6 +43,12 @@ def run_script(client: viser.ClientHandle, source: str) -> None:
 def element_id(handle: Any) -> str:
     """The name under which the page knows an element of the panel."""
     return handle._impl.id if hasattr(handle._impl, "id") else handle._impl.uuid
+
+
+def change_element(handle: Any, **properties: Any) -> None:
+    """Change what an element of the panel shows beside its value: its `label`, or a slider's `max`."""
+    message = _messages.GuiUpdateMessage(element_id(handle), properties)
+    handle._impl.gui_api._websock_interface.queue_message(message)
 
 
 def _connection(client: viser.ClientHandle) -> Any:

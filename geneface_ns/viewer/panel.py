@@ -9,7 +9,7 @@ import viser
 
 from audio_motion.errors import one_line
 from geneface_ns.viewer.browser import Report
-from geneface_ns.viewer.host import Uploads
+from geneface_ns.viewer.host import Uploads, change_element
 from geneface_ns.viewer.performance import Performance
 from geneface_ns.viewer.session import OWN, Session
 from geneface_ns.viewer.stage import Stage
@@ -34,22 +34,23 @@ class Panel:
         with gui.add_folder("Talking head", order=-1):
             self._choice = gui.add_dropdown("Driven by", [OWN], OWN, order=0)
             upload = gui.add_upload_button("Upload speech (or motion, .npz)", order=1)
-            self._transport = gui.add_button_group("Sound", ["Play", "Pause"], order=2)
+            self._play = gui.add_button("Play", order=2)
             gui.add_markdown(_WAVE, order=3)
-            self._place = gui.add_folder("Frame", order=4)
+            self._slider = gui.add_slider("Frame", 0, 1, 1, 0, order=4)
             self._speed = gui.add_dropdown("Speed", SPEEDS, "1", order=5)
             self._loop = gui.add_checkbox("Loop", False, order=6)
             self._progress = gui.add_progress_bar(0.0, visible=False, order=7)
             self._message = gui.add_markdown("", visible=False, order=8)
             self._drift = gui.add_text("Drift", "", disabled=True, order=9)
-        self._slider: viser.GuiInputHandle[int] | None = None
+        self._playing = False
         self.session = Session(stage, client, self._heard, self.say, self._predicted, self._performs)
         self._uploads = Uploads(
             client, upload, stage.most_bytes, self._uploaded, lambda why: self.say(f"upload: {why}")
         )
         self._choice.options = self.session.choices
         self._choice.on_update(self._chosen)
-        self._transport.on_click(self._press)
+        self._play.on_click(lambda _: self.session.browser.toggle())
+        self._slider.on_update(self._slid)
         self._speed.on_update(lambda event: self.session.browser.rate(float(event.target.value)))
         self._loop.on_update(lambda event: self.session.browser.loop(bool(event.target.value)))
         self.session.choose(OWN)
@@ -68,12 +69,6 @@ class Panel:
         self._uploads.close()
         self.session.close()
 
-    def _press(self, event: viser.GuiEvent) -> None:
-        if event.target.value == "Play":
-            self.session.browser.play()
-        else:
-            self.session.browser.pause()
-
     def _chosen(self, event: viser.GuiEvent) -> None:
         if event.client is not None:
             self.session.choose(event.target.value)
@@ -85,13 +80,7 @@ class Panel:
         self.session.choose(choice)
 
     def _performs(self, performance: Performance) -> None:
-        with self._lock:
-            if self._slider is not None:
-                self._slider.remove()
-            with self._place:
-                last = performance.total - 1
-                self._slider = self._gui.add_slider("Frame", 0, max(last, 1), 1, 0, order=0)
-            self._slider.on_update(self._slid)
+        change_element(self._slider, max=max(performance.total - 1, 1))
 
     def _slid(self, event: viser.GuiEvent) -> None:
         performance = self.session.performance
@@ -104,9 +93,12 @@ class Panel:
 
     def _heard(self, report: Report) -> None:
         performance, slider = self.session.performance, self._slider
+        if report.playing != self._playing:
+            self._playing = report.playing
+            change_element(self._play, label="Pause" if report.playing else "Play")
         if report.note:
             self.say(f"the browser does not play the sound ({report.note}); press Play again")
-        if performance is None or slider is None:
+        if performance is None:
             return
         index = performance.index_at(self.session.browser.position())
         if slider.value != index and time.monotonic() - self._touched > HANDS_OFF:

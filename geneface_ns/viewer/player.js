@@ -152,13 +152,13 @@
       drifts = [];
       note = "";
     },
-    play() {
+    toggle() {
+      if (!audio.paused && !audio.ended) return audio.pause();
       audio.play().then(
         () => { note = ""; },
         (error) => { note = error.name === "AbortError" ? "" : error.name; report(); },
       );
     },
-    pause() { audio.pause(); },
     seek(seconds, serial) {
       audio.currentTime = seconds;
       sought = serial;

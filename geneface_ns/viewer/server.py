@@ -12,6 +12,7 @@ from pathlib import Path
 import viser
 
 from audio_motion.errors import InputError
+from geneface_ns.viewer.gate import LOCAL, guarded, new_token
 from geneface_ns.viewer.host import need_private_api
 from geneface_ns.viewer.panel import Panel
 from geneface_ns.viewer.stage import Stage
@@ -84,18 +85,22 @@ def sounds_of(folder: Path) -> dict[str, Path]:
 
 @contextlib.contextmanager
 def served(stage: Stage, host: str, port: int) -> Iterator[str]:
-    """Serve a stage while the block lasts; yields its address.
+    """Serve a stage while the block lasts; yields its address, with a token where others than this machine are served.
 
     Raises:
         InputError: as `need_port`.
     """
     need_port(host, port)
-    server = viser.ViserServer(host=host, port=port, label="geneface", verbose=False)
+    token = None if host in LOCAL else new_token()
+    with guarded(token):
+        server = viser.ViserServer(host=host, port=port, label="geneface", verbose=False)
     server.gui.configure_theme(control_layout="fixed", control_width="medium", show_share_button=False)
     panels = Panels(server, stage)
     server.on_client_connect(lambda client: _face(client, stage))
     try:
-        yield f"http://{host}:{port}"
+        shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
+        shown = f"[{shown}]" if ":" in shown else shown
+        yield f"http://{shown}:{port}/" + (f"?token={token}" if token is not None else "")
     finally:
         panels.close()
         server.stop()

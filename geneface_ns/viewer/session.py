@@ -138,7 +138,9 @@ class Session:
             return
         sound = self._sound_of(path, 0.0)
         self._progress(0.0)
+        self._say("getting the voice ready; the first time it is fitted to the person, which takes a minute or two")
         voice = self.stage.voice()
+        self._say("")
         performance = speech_performance(name, person, sound)
         motion = motion_of_speech(sound.path, voice, person, seed=0, temperature=0.1)
 
