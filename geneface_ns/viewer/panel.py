@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import get_args
 
+import numpy as np
 import viser
+from scipy.spatial.transform import Rotation
 
 from audio_motion.errors import one_line
 from geneface_ns.viewer.browser import Report
 from geneface_ns.viewer.host import Uploads, change_element
 from geneface_ns.viewer.performance import Performance
-from geneface_ns.viewer.session import OWN, Session
+from geneface_ns.viewer.picture import Look, Pose, Shown, View
+from geneface_ns.viewer.session import OWN, Delivery, Session
 from geneface_ns.viewer.stage import Stage
 
 SPEEDS = ("0.25", "0.5", "0.75", "1", "1.5", "2")
@@ -42,6 +46,19 @@ class Panel:
             self._progress = gui.add_progress_bar(0.0, visible=False, order=7)
             self._message = gui.add_markdown("", visible=False, order=8)
             self._drift = gui.add_text("Drift", "", disabled=True, order=9)
+            with gui.add_folder("How it is spoken", order=10, expand_by_default=False):
+                self._temperature = gui.add_slider("Liveliness", 0.0, 1.0, 0.05, 0.1)
+                self._seed = gui.add_number("Seed", 0, min=0, max=2**31 - 1, step=1)
+                self._postnet = gui.add_checkbox("Post-net", True)
+                again = gui.add_button("Speak again")
+            with gui.add_folder("How it is shown", order=11, expand_by_default=False):
+                pose = gui.add_dropdown("Head", get_args(Pose), "as filmed")
+                mouth = gui.add_slider("Mouth", 0.0, 2.0, 0.05, 1.0)
+                blinks = gui.add_checkbox("Blinks", True)
+                layer = gui.add_dropdown("Layer", get_args(Shown), "everything")
+                background = gui.add_rgb("Background", (0, 0, 0))
+                landmarks = gui.add_checkbox("Landmarks", False)
+                beside = gui.add_checkbox("Real frame", False)
         self._playing = False
         self.session = Session(stage, client, self._heard, self.say, self._predicted, self._performs)
         self._uploads = Uploads(
@@ -49,6 +66,26 @@ class Panel:
         )
         self._choice.options = self.session.choices
         self._choice.on_update(self._chosen)
+        again.on_click(lambda _: self._again())
+
+        def look() -> None:
+            self.session.player.change(
+                Look(
+                    stage.renderer.camera.size,
+                    pose.value,
+                    view_of(client.camera, stage.scale) if pose.value == "free camera" else None,
+                    layer.value,
+                    background.value,
+                    mouth.value,
+                    blinks.value,
+                    landmarks.value,
+                    beside.value,
+                )
+            )
+
+        for element in (pose, mouth, blinks, layer, background, landmarks, beside):
+            element.on_update(lambda _: look())
+        client.camera.on_update(lambda _: look())
         self._play.on_click(lambda _: self.session.browser.toggle())
         self._slider.on_update(self._slid)
         self._speed.on_update(lambda event: self.session.browser.rate(float(event.target.value)))
@@ -72,6 +109,10 @@ class Panel:
     def _chosen(self, event: viser.GuiEvent) -> None:
         if event.client is not None:
             self.session.choose(event.target.value)
+
+    def _again(self) -> None:
+        self.session.delivery = Delivery(int(self._seed.value), float(self._temperature.value), self._postnet.value)
+        self.session.choose(self.session.choice)
 
     def _uploaded(self, name: str, content: bytes) -> None:
         choice = self.session.add_file(name, content)
@@ -112,6 +153,14 @@ class Panel:
         self._progress.value = 100 * part
         if self._progress.visible != shown:
             self._progress.visible = shown
+
+
+def view_of(camera: viser.CameraHandle, scale: float) -> View:
+    """Where a browser's camera stands; viser's looks along +z with y down."""
+    c2w = np.eye(4)
+    c2w[:3, :3] = Rotation.from_quat(np.roll(camera.wxyz, -1)).as_matrix() * (1, -1, -1)
+    c2w[:3, 3] = np.asarray(camera.position) / scale
+    return View(tuple(c2w.ravel().tolist()), float(camera.fov), round(float(camera.aspect), 3))
 
 
 def plain(text: str) -> str:

@@ -151,7 +151,7 @@ class Player:
         if index in self._kept:
             return self._kept[index]
         with self._stage.turn:
-            picture = paint(self._stage.renderer, shown.performance, index, shown.look)
+            picture = paint(self._stage.renderer, self._stage.person, shown.performance, index, shown.look)
         jpeg = encode(fit_window(picture, shown.aspect))
         if self._kept_bytes + len(jpeg) <= KEPT:
             self._kept[index] = jpeg

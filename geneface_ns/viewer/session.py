@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import viser
@@ -33,6 +34,18 @@ MOST_UPLOADS = 8
 """Kept for a browser; the oldest makes room."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How speech is performed."""
+
+    seed: int = 0
+    """Another seed, another performance."""
+    temperature: float = 0.1
+    """0 is the likeliest motion, 1 the full variety."""
+    postnet: bool = True
+    """Whether the person's own post-net moves it into what their face does."""
 
 
 class Session:
@@ -66,6 +79,10 @@ class Session:
         self._closed = False
         self.performance: Performance | None = None
         """What is performed."""
+        self.delivery = Delivery()
+        """Of what is chosen next."""
+        self.choice = OWN
+        """What was chosen last."""
         self.browser = Browser(client, self._heard)
         self.player = Player(stage, client, self.browser, lambda error: say(f"a picture could not be made: {error}"))
 
@@ -93,6 +110,7 @@ class Session:
         with self._lock:
             if self._closed:
                 return
+            self.choice = name
             self._stop.set()
             self._stop = stop = threading.Event()
         threading.Thread(target=self._work, args=(name, stop), name="prediction", daemon=True).start()
@@ -142,7 +160,10 @@ class Session:
         voice = self.stage.voice()
         self._say("")
         performance = speech_performance(name, person, sound)
-        motion = motion_of_speech(sound.path, voice, person, seed=0, temperature=0.1)
+        delivery = self.delivery
+        if not delivery.postnet:
+            voice = replace(voice, postnet=None)
+        motion = motion_of_speech(sound.path, voice, person, delivery.seed, delivery.temperature)
 
         def arrived() -> None:
             if len(performance.frames) == 1:

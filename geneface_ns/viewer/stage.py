@@ -27,6 +27,8 @@ class Stage:
     """Where files of browsers live while they are connected."""
     version: Callable[[], int] = lambda: 0
     """Another number whenever the portrait has changed: pictures made before are made again."""
+    scale: float = 1.0
+    """Units of viser's scene in a unit of the head frame."""
     sounds: dict[str, Path] = field(default_factory=dict)
     """Files to choose from, by name: sounds and landmark sequences."""
     most_bytes: int = 100_000_000
