@@ -14,7 +14,7 @@ from audio_motion.errors import one_line
 from geneface_ns.viewer.browser import Report
 from geneface_ns.viewer.host import Uploads, change_element
 from geneface_ns.viewer.performance import Performance
-from geneface_ns.viewer.picture import Look, Pose, Shown, View
+from geneface_ns.viewer.picture import Layer, Look, Pose, View
 from geneface_ns.viewer.session import OWN, Delivery, Session
 from geneface_ns.viewer.stage import Stage
 
@@ -55,7 +55,7 @@ class Panel:
                 pose = gui.add_dropdown("Head", get_args(Pose), "as filmed")
                 mouth = gui.add_slider("Mouth", 0.0, 2.0, 0.05, 1.0)
                 blinks = gui.add_checkbox("Blinks", True)
-                layer = gui.add_dropdown("Layer", get_args(Shown), "everything")
+                layer = gui.add_dropdown("Layer", get_args(Layer), "everything")
                 background = gui.add_rgb("Background", (0, 0, 0))
                 landmarks = gui.add_checkbox("Landmarks", False)
                 beside = gui.add_checkbox("Real frame", False)

@@ -22,7 +22,7 @@ from geneface_ns.scene.pose import body_in_image_units
 from geneface_ns.viewer.performance import Performance
 
 Pose = Literal["as filmed", "still", "free camera"]
-Shown = Literal["everything", "head alone", "opacity", "depth"]
+Layer = Literal["everything", "head alone", "opacity", "depth"]
 
 BESIDE = (24, 24, 27)
 """Colour of what a window shows beside the picture."""
@@ -54,7 +54,7 @@ class Look:
     """The head's: as it moved, or held where it was first. The torso is only right near the capture's own camera."""
     view: View | None = None
     """Where a free camera stands."""
-    shown: Shown = "everything"
+    shown: Layer = "everything"
     background: tuple[int, int, int] = (0, 0, 0)
     """Behind the head alone."""
     mouth: float = 1.0

@@ -171,7 +171,9 @@
       if (latestUrl !== null && !arrived.has(latestUrl)) arrived.set(latestUrl, { serial, time });
       latestUrl = null;
     },
-    state() { return { shown, shownTime, time: audio.currentTime, drifts, arrived: arrived.size }; },
+    state() {
+      return { shown, shownFrame: Math.round(shownTime * fps), time: audio.currentTime, drifts: drifts.map((d) => d.drift) };
+    },
     close() {
       closed = true;
       clearInterval(timer);

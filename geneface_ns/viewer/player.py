@@ -125,7 +125,7 @@ class Player:
             return 1 / performance.fps
         jpeg = self._picture(shown, index)
         self._sent, self._sent_at, self._on_screen = self._sent + 1, time.monotonic(), (shown, index)
-        show_picture(self._client, jpeg, self._sent, (index + 0.5) / performance.fps)
+        show_picture(self._client, jpeg, self._sent, index / performance.fps)
         return 0.0
 
     def _until_next(self, performance: Performance, position: float) -> float:

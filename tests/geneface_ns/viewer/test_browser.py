@@ -1,0 +1,211 @@
+"""The viewer before a real browser: what is heard, what is seen, and what it survives."""
+
+from __future__ import annotations
+
+import os
+import struct
+import wave
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+import pytest
+
+from geneface_ns.output.video import VideoWriter
+from geneface_ns.synthetic import speech_names, speech_track
+from geneface_ns.synthetic.clip import Truth, write_sound
+from tests.geneface_ns.viewer.browsers import Server, Viewer, chromium, until
+from tests.geneface_ns.viewer.tiny import FPS, FRAMES, tiny_run
+
+LONGEST = 12
+"""Seconds that the server takes."""
+SPOKEN = 2.4
+"""Seconds of the speech."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Speech to upload, and a folder to choose from."""
+    folder = tmp_path_factory.mktemp("Viewer und Töne")
+    speech = speech_track(speech_names("unseen")[:1], 1).sound[: round(SPOKEN * 16000)]
+    write_sound(folder / "speech.wav", speech)
+    (folder / "sounds").mkdir()
+    write_sound(folder / "sounds" / "choice.wav", speech[:16000])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(place: Path) -> tuple[Path, Truth]:
+    return tiny_run(place)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def server(browser: object, place: Path, made: tuple[Path, Truth]) -> Iterator[Server]:
+    served = Server(made[0], place, "--sounds", place / "sounds", "--most-seconds", LONGEST, "--most-megabytes", 3)
+    yield served
+    assert served.end() == 130
+    assert "Traceback" not in served.log, served.log
+    assert not list(served.files.iterdir()), "files are left"
+
+
+@pytest.fixture(scope="module")
+def viewer(browser: object, server: Server) -> Iterator[Viewer]:
+    """The page that most tests share."""
+    opened = Viewer(browser, server.address)  # type: ignore[arg-type]
+    yield opened
+    assert opened.errors == []
+
+
+def openings(truth: Truth) -> np.ndarray:
+    """How far the mouth is open in each frame."""
+    landmarks = truth.sequence().landmarks
+    return landmarks[:, 62, 1] - landmarks[:, 66, 1]
+
+
+def test_it_opens_on_the_persons_own_video(viewer: Viewer) -> None:
+    assert f"0:00.00 / 0:06.00 · frame 0 of {FRAMES}" in viewer.time_line()
+    assert viewer.sound("duration") == pytest.approx(FRAMES / FPS, abs=0.01)
+    assert viewer.picture().std() > 20, "nothing is seen"
+
+
+def test_a_frame_is_that_frame_and_its_sound_is_at_its_time(viewer: Viewer) -> None:
+    for index in (10, FRAMES - 1, 0, 41):
+        viewer.fill("Frame", index)
+        viewer.wait(lambda index=index: viewer.state()["shownFrame"] == index)
+        assert index / FPS < viewer.sound("currentTime") < (index + 1) / FPS
+        assert f"frame {index} of" in viewer.time_line()
+
+
+def test_the_mouth_moves_and_nothing_else_does(viewer: Viewer, made: tuple[Path, Truth]) -> None:
+    opening = openings(made[1])
+    viewer.fold("How it is shown")
+    viewer.choose("Head", "still")
+    viewer.page.get_by_label("Blinks").click()
+    shut, wide = viewer.frame(int(opening.argmin())), viewer.frame(int(opening.argmax()))
+    change = np.abs(wide - shut).mean(axis=2)
+    rows, columns = np.nonzero(change > 12)
+    assert len(rows), "the lips did not move"
+    # The picture is 56 wide in the middle of 70: the face lies in its middle, the mouth below the middle.
+    assert rows.min() > 28
+    assert rows.max() < 62
+    assert columns.min() > 14
+    assert columns.max() < 42
+    still = np.ones_like(change, bool)
+    still[22:66, 10:46] = False
+    assert change[still].max() < 6, "something else moved"
+    viewer.page.get_by_label("Blinks").click()
+    viewer.choose("Head", "as filmed")
+    viewer.fold("How it is shown")
+
+
+def test_sound_and_lips_stay_together(viewer: Viewer) -> None:
+    viewer.page.get_by_label("Loop").click()
+    viewer.click("Play")
+    viewer.wait(lambda: len(viewer.state()["drifts"]) > 20)
+    assert not viewer.sound("paused")
+    viewer.wait(lambda: median(map(abs, viewer.state()["drifts"])) < 0.08)
+    assert "sound and lips at most" in viewer.time_line()
+    viewer.wait(lambda: "ms at most" in viewer.page.locator("input[disabled]").last.input_value())
+    viewer.click("Pause")
+    viewer.wait(lambda: viewer.sound("paused"))
+    viewer.page.get_by_label("Loop").click()
+
+
+def test_uploaded_speech_moves_the_mouth(viewer: Viewer, place: Path) -> None:
+    viewer.upload(place / "speech.wav")
+    count = int(SPOKEN * FPS)
+    viewer.wait(lambda: f"of {count}" in viewer.time_line() and viewer.state()["shownFrame"] == 0)
+    assert viewer.sound("duration") == pytest.approx(SPOKEN, abs=0.01)
+    viewer.click("Play")
+    viewer.wait(lambda: viewer.sound("currentTime") > 0.5)
+    viewer.wait(lambda: viewer.sound("ended") or viewer.sound("currentTime") > SPOKEN - 0.2)
+    viewer.wait(lambda: viewer.sound("paused"))
+    viewer.fold("How it is shown")
+    viewer.choose("Head", "still")
+    pictures = np.stack([viewer.frame(index) for index in range(2, count, 4)])
+    viewer.choose("Head", "as filmed")
+    viewer.fold("How it is shown")
+    assert (pictures.max(axis=0) - pictures.min(axis=0))[28:62, 14:42].max() > 12
+
+
+def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
+    """Files that cannot be performed, by name, with words of what is said."""
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    files: dict[str, tuple[Path, str]] = {}
+
+    def add(name: str, content: bytes, said: str) -> None:
+        (folder / name).write_bytes(content)
+        files[name] = folder / name, said
+
+    add("noise.wav", random.bytes(50_000), "noise.wav")
+    add("<img src=x onerror=alert(1)>{1+1}.wav", b"RIFF", "{1+1}.wav")
+    add("picture.png", cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes(), "picture.png")
+    claims = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 2**32 - 1, b"WAVE", b"fmt ", 16, 1, 1, 8, 16, 2, 16, b"data", 2**32 - 2)
+    add("bomb.wav", claims + bytes(2_000_000), "lasts longer than")
+    add("noise.npz", random.bytes(3000), "noise.npz")
+    with zipfile.ZipFile(folder / "zip.npz", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("landmarks.npy", bytes(400_000_000))
+    files["zip.npz"] = folder / "zip.npz", "zip.npz"
+    with wave.open(str(folder / "long.wav"), "wb") as sound:
+        sound.setparams((1, 1, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes([128]) * 8000 * (LONGEST + 1))
+    files["long.wav"] = folder / "long.wav", f"lasts longer than {LONGEST} s"
+    add("large.wav", bytes(3_000_001), "are too much; upload at most 3 MB")
+    add("empty.wav", b"", "the file is empty")
+    return files
+
+
+def test_files_that_cannot_be_used_are_a_message(viewer: Viewer, server: Server, place: Path) -> None:
+    silent = place / "silent.mp4"
+    with VideoWriter(silent, (64, 64), 5.0) as writer:
+        writer.write(np.zeros((64, 64, 3), np.uint8))
+    files = {**bad_files(place / "bad"), "silent.mp4": (silent, "no sound")}
+    duration = viewer.sound("duration")
+    for name, (path, said) in files.items():
+        viewer.upload(path)
+        viewer.wait(lambda said=said: said in viewer.text())
+        assert viewer.sound("duration") == duration, f"{name} was played"
+    assert viewer.page.locator("img[src=x]").count() == 0
+    viewer.upload(place / "speech.wav")  # and lives on
+    viewer.wait(lambda: viewer.state()["shownFrame"] == 0 and "are too much" not in viewer.text())
+    assert "Traceback" not in server.log, server.log
+
+
+def test_two_browsers_play_different_things_and_one_vanishes(browser: object, viewer: Viewer, server: Server) -> None:
+    alone = server.threads
+    second = Viewer(browser, server.address)  # type: ignore[arg-type]
+    assert len(server.sessions) == 2
+    second.choose("Driven by", "choice.wav")
+    second.wait(lambda: abs(second.sound("duration") - 1.0) < 0.01)
+    assert viewer.sound("duration") == pytest.approx(SPOKEN, abs=0.01)
+    second.page.get_by_label("Loop").click()
+    second.click("Play")
+    second.wait(lambda: second.sound("currentTime") > 0.1)
+    assert viewer.sound("paused")
+    assert viewer.state()["shownFrame"] == 0
+    assert second.errors == []
+    assert server.threads > alone
+    second.context.close()  # in the middle of playing
+    until(lambda: len(server.sessions) == 1)
+    until(lambda: server.threads <= alone)
+    viewer.frame(5)  # the other goes on
+
+
+def test_a_reload_begins_anew(viewer: Viewer, server: Server) -> None:
+    viewer.page.reload()
+    viewer.ready()
+    assert f"frame 0 of {FRAMES}" in viewer.time_line()
+    viewer.frame(7)
+    until(lambda: len(server.sessions) == 1)
+    if picture := os.environ.get("GENEFACE_SCREENSHOT"):
+        viewer.page.screenshot(path=picture)
