@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import get_args
 
 import numpy as np
@@ -27,15 +28,23 @@ _WAVE = (
 )
 
 
+Takes = Callable[[viser.ClientHandle, bool], None]
+
+
 class Panel:
     """The panel of one browser."""
 
-    def __init__(self, stage: Stage, client: viser.ClientHandle) -> None:
+    def __init__(self, stage: Stage, client: viser.ClientHandle, takes: Takes | None = None) -> None:
+        """
+        Args:
+            takes: where something else fills this browser's picture as well: called with whether the panel does now.
+        """
         gui = self._gui = client.gui
         self._touched = 0.0
         self._lock = threading.Lock()
         self._said = ""
         with gui.add_folder("Talking head", order=-1):
+            self._takes = None if takes is None else gui.add_checkbox("Show it here", False, order=-1)
             self._choice = gui.add_dropdown("Driven by", [OWN], OWN, order=0)
             upload = gui.add_upload_button("Upload speech (or motion, .npz)", order=1)
             self._play = gui.add_button("Play", order=2)
@@ -86,8 +95,12 @@ class Panel:
         for element in (pose, mouth, blinks, layer, background, landmarks, beside):
             element.on_update(lambda _: look())
         client.camera.on_update(lambda _: look())
-        self._play.on_click(lambda _: self.session.browser.toggle())
+        self._play.on_click(lambda _: self._press())
         self._slider.on_update(self._slid)
+        if self._takes is not None and takes is not None:
+            self.session.player.activate(False)
+            self._takes.on_update(lambda event: self.session.player.activate(event.target.value))
+            self._takes.on_update(lambda event: takes(client, event.target.value))
         self._speed.on_update(lambda event: self.session.browser.rate(float(event.target.value)))
         self._loop.on_update(lambda event: self.session.browser.loop(bool(event.target.value)))
         self.session.choose(OWN)
@@ -105,6 +118,14 @@ class Panel:
         """The browser is gone."""
         self._uploads.close()
         self.session.close()
+
+    def _press(self) -> None:
+        self._appear()
+        self.session.browser.toggle()
+
+    def _appear(self) -> None:
+        if self._takes is not None and not self._takes.value:
+            self._takes.value = True
 
     def _chosen(self, event: viser.GuiEvent) -> None:
         if event.client is not None:
@@ -128,6 +149,7 @@ class Panel:
         if event.client is None or performance is None:
             return
         self._touched = time.monotonic()
+        self._appear()
         index = min(int(event.target.value), performance.total - 1)
         self.session.browser.seek((index + 0.5) / performance.fps)
         self.session.player.wake()

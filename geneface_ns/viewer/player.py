@@ -53,6 +53,7 @@ class Player:
         self._performance: Performance | None = None
         self.look = Look(stage.renderer.camera.size)
         """How the performance is shown; see `change`."""
+        self._active = True
         self._kept: dict[int, bytes] = {}
         self._kept_bytes = 0
         self._kept_for: Shown | None = None
@@ -79,6 +80,13 @@ class Player:
         self.look = look
         self._wake.set()
 
+    def activate(self, on: bool) -> None:
+        """Whether the browser is shown the performance at all."""
+        if on and not self._active:
+            self._on_screen = None
+        self._active = on
+        self._wake.set()
+
     def wake(self) -> None:
         """Look at the clock again: something has changed."""
         self._wake.set()
@@ -93,7 +101,7 @@ class Player:
             self._wake.clear()
             pause = 1.0
             performance = self._performance
-            if performance is not None and performance.frames:
+            if self._active and performance is not None and performance.frames:
                 shown = Shown(performance, self.look, round(self._client.camera.aspect, 3), self._stage.version())
                 try:
                     pause = self._step(shown)

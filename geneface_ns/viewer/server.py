@@ -14,7 +14,7 @@ import viser
 from audio_motion.errors import InputError
 from geneface_ns.viewer.gate import LOCAL, guarded, new_token
 from geneface_ns.viewer.host import need_private_api
-from geneface_ns.viewer.panel import Panel
+from geneface_ns.viewer.panel import Panel, Takes
 from geneface_ns.viewer.stage import Stage
 
 SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".mp4", ".mov", ".mkv", ".webm", ".npz")
@@ -24,9 +24,13 @@ SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".mp4", ".mo
 class Panels:
     """A panel for each browser of a server, from when it connects until it is gone."""
 
-    def __init__(self, server: viser.ViserServer, stage: Stage) -> None:
+    def __init__(self, server: viser.ViserServer, stage: Stage, takes: Takes | None = None) -> None:
+        """
+        Args:
+            takes: see `Panel`.
+        """
         need_private_api()
-        self._stage = stage
+        self._stage, self._takes = stage, takes
         self._open: dict[int, Panel] = {}
         self._lock = threading.Lock()
         server.on_client_connect(self._connect)
@@ -41,7 +45,7 @@ class Panels:
             panel.close()
 
     def _connect(self, client: viser.ClientHandle) -> None:
-        panel = Panel(self._stage, client)
+        panel = Panel(self._stage, client, self._takes)
         with self._lock:
             self._open[client.client_id] = panel
 

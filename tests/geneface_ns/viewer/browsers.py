@@ -173,13 +173,17 @@ class Viewer:
         shot = self.page.screenshot(clip={"x": 0, "y": 0, "width": 560, "height": 700})
         return np.asarray(Image.open(BytesIO(shot)).convert("RGB").resize((56, 70), Image.Resampling.BOX), float)
 
-    def wait(self, condition: Callable[[], bool]) -> None:
-        until(condition, lambda: self.page.wait_for_timeout(50))
+    def wait(self, condition: Callable[[], bool], what: str = "") -> None:
+        """Wait for something to happen in the page; fail with what it shows where it does not."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} did not happen: {self.text()} {self.errors}"
+            self.page.wait_for_timeout(50)
 
 
-def until(condition: Callable[[], bool], pause: Callable[[], object] = lambda: time.sleep(0.1)) -> None:
+def until(condition: Callable[[], bool]) -> None:
     """Wait for something to happen; fail where it does not."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
-        pause()
+        time.sleep(0.1)
