@@ -41,8 +41,15 @@ def refusal(path: str, headers: Mapping[str, str], token: str | None) -> Answer 
         path: with what follows the question mark.
         token: that it must carry; None where none is needed, because only this machine is served.
     """
+    try:
+        return _refusal(path, headers, token)
+    except (ValueError, CookieError):
+        return _no("this request cannot be read")
+
+
+def _refusal(path: str, headers: Mapping[str, str], token: str | None) -> Answer | None:
     named, origin = headers.get("Host", ""), headers.get("Origin")
-    if token is None and _host(f"//{named}") not in LOCAL:
+    if token is None and urlsplit(f"//{named}").hostname not in LOCAL:
         return _no("this viewer answers this machine only, by the name of localhost")
     if origin is not None and urlsplit(origin).netloc.lower() != named.lower():
         return _no("this viewer answers its own page only")
@@ -52,10 +59,7 @@ def refusal(path: str, headers: Mapping[str, str], token: str | None) -> Answer 
     if hmac.compare_digest(given.encode(), token.encode()):
         cookie = f"{_cookie(named)}={token}; Path=/; HttpOnly; SameSite=Strict"
         return http.HTTPStatus.SEE_OTHER, [("Location", "/"), ("Set-Cookie", cookie)], b""
-    try:
-        kept = SimpleCookie(headers.get("Cookie", "")).get(_cookie(named))
-    except CookieError:
-        kept = None
+    kept = SimpleCookie(headers.get("Cookie", "")).get(_cookie(named))
     if kept is not None and hmac.compare_digest(kept.value.encode(), token.encode()):
         return None
     return _no("open the address that was printed when the viewer was started, with its token")
@@ -108,13 +112,6 @@ def guarded(token: str | None) -> Iterator[None]:
 
 def _no(reason: str) -> Answer:
     return http.HTTPStatus.FORBIDDEN, [("Content-Type", "text/plain")], f"{reason}\n".encode()
-
-
-def _host(address: str) -> str | None:
-    try:
-        return urlsplit(address).hostname
-    except ValueError:
-        return None
 
 
 def _cookie(named: str) -> str:

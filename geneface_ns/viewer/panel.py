@@ -54,7 +54,7 @@ class Panel:
             self._loop = gui.add_checkbox("Loop", False, order=6)
             self._progress = gui.add_progress_bar(0.0, visible=False, order=7)
             self._message = gui.add_markdown("", visible=False, order=8)
-            self._drift = gui.add_text("Drift", "", disabled=True, order=9)
+            self._drift = gui.add_text("Sound", "", disabled=True, order=9)
             with gui.add_folder("How it is spoken", order=10, expand_by_default=False):
                 self._temperature = gui.add_slider("Liveliness", 0.0, 1.0, 0.05, 0.1)
                 self._seed = gui.add_number("Seed", 0, min=0, max=2**31 - 1, step=1)

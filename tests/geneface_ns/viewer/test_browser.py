@@ -89,12 +89,12 @@ def test_the_mouth_moves_and_nothing_else_does(viewer: Viewer, made: tuple[Path,
     viewer.page.get_by_label("Blinks").click()
     shut, wide = viewer.frame(int(opening.argmin())), viewer.frame(int(opening.argmax()))
     change = np.abs(wide - shut).mean(axis=2)
-    assert change.max() > 12, "the lips did not move"
+    assert change.max() > 20, "the lips did not move"
     # The picture is 56 wide in the middle of 70 rows; the mouth lies below its middle.
     elsewhere = np.ones_like(change, bool)
     elsewhere[32:62, 16:40] = False
     assert change[elsewhere].max() < change.max() / 2, "something else moved as well"
-    assert change[:12].max() < 3
+    assert change[:12].max() < 8
     assert change[:, :8].max() < 8
     viewer.page.get_by_label("Blinks").click()
     viewer.choose("Head", "as filmed")
