@@ -5,14 +5,16 @@ from __future__ import annotations
 import http.client
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import viser
 
 from audio_motion.errors import InputError
+from geneface_ns.commands.view import ViewConfig
 from geneface_ns.viewer.gate import guarded, refusal
-from geneface_ns.viewer.server import need_port
+from tests.geneface_ns.commands.test_cli import config
 
 TOKEN = "a-token_that-nobody~guesses"
 
@@ -107,11 +109,18 @@ def test_whatever_is_sent_is_answered() -> None:
             assert refusal("//[", headers, token) is not None
 
 
-def test_a_port_in_use_is_one_line() -> None:
+def test_what_cannot_be_served_is_one_line(tmp_path: Path) -> None:
+    run = config(tmp_path)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(InputError, match=r"cannot listen at 127.0.0.1:\d+ \(Address already in use\)"):
-            need_port("127.0.0.1", taken.getsockname()[1])
-    with pytest.raises(InputError, match="cannot listen at nowhere.invalid"):
-        need_port("nowhere.invalid", 7007)
+        with pytest.raises(InputError, match=r"cannot listen at 127\.0\.0\.1:\d+ \(Address already in use\)"):
+            ViewConfig(run, port=taken.getsockname()[1]).main()
+    with pytest.raises(InputError, match=r"cannot listen at 192\.0\.2\.1:7007"):  # no address of this machine
+        ViewConfig(run, host="192.0.2.1").main()
+    with pytest.raises(InputError, match="holds no sound"):
+        ViewConfig(run, sounds=tmp_path).main()
+    with pytest.raises(InputError, match="choose one between 1 and 65535"):
+        ViewConfig(run, port=0).main()
+    with pytest.raises(InputError, match="above 0"):
+        ViewConfig(run, most_seconds=0).main()
