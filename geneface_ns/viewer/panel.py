@@ -68,6 +68,7 @@ class Panel:
                 background = gui.add_rgb("Background", (0, 0, 0))
                 landmarks = gui.add_checkbox("Landmarks", False)
                 beside = gui.add_checkbox("Real frame", False)
+                export = gui.add_button("Export as video")
         self._playing = False
         self.session = Session(stage, client, self._heard, self.say, self._predicted, self._performs)
         self._uploads = Uploads(
@@ -76,6 +77,9 @@ class Panel:
         self._choice.options = self.session.choices
         self._choice.on_update(self._chosen)
         again.on_click(lambda _: self._again())
+        export.on_click(
+            lambda _: self.session.export(lambda path: client.send_file_download("talking-head.mp4", path.read_bytes()))
+        )
 
         def look() -> None:
             self.session.player.change(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import socket
 import threading
@@ -107,6 +108,7 @@ def served(stage: Stage, host: str, port: int) -> Iterator[str]:
         yield f"http://{shown}:{port}/" + (f"?token={token}" if token is not None else "")
     finally:
         panels.close()
+        logging.getLogger("websockets").setLevel(logging.CRITICAL)  # browsers still send while viser's threads end
         server.stop()
 
 

@@ -17,6 +17,7 @@ from audio_motion.sequence import LandmarkSequence
 from geneface_ns.motion.speech import motion_of_speech
 from geneface_ns.viewer.browser import Browser, Report
 from geneface_ns.viewer.decode import decode_apart
+from geneface_ns.viewer.export import export
 from geneface_ns.viewer.performance import (
     Performance,
     capture_sound,
@@ -24,6 +25,7 @@ from geneface_ns.viewer.performance import (
     sequence_performance,
     speech_performance,
 )
+from geneface_ns.viewer.picture import Look
 from geneface_ns.viewer.player import Player
 from geneface_ns.viewer.sound import PlayedSound, load_played, silence
 from geneface_ns.viewer.stage import Stage
@@ -76,7 +78,8 @@ class Session:
         self._count = 0
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._closed = False
+        self._ended = threading.Event()
+        self._exporting = threading.Lock()
         self.performance: Performance | None = None
         """What is performed."""
         self.delivery = Delivery()
@@ -108,17 +111,42 @@ class Session:
     def choose(self, name: str) -> None:
         """Perform a choice; read and predicted in a thread of its own, which ends the one before."""
         with self._lock:
-            if self._closed:
+            if self._ended.is_set():
                 return
             self.choice = name
             self._stop.set()
             self._stop = stop = threading.Event()
         threading.Thread(target=self._work, args=(name, stop), name="prediction", daemon=True).start()
 
+    def export(self, done: Callable[[Path], None]) -> None:
+        """Write what is shown to a video, in a thread of its own; `done` is called with it, and it is removed then."""
+        performance, look = self.performance, self.player.look
+        if performance is None or len(performance.frames) < performance.total:
+            self._say("the motion is still being predicted; export it when it is there")
+            return
+        if not self._exporting.acquire(blocking=False):
+            self._say("an export is under way")
+            return
+        threading.Thread(target=self._export, args=(performance, look, done), name="export", daemon=True).start()
+
+    def _export(self, performance: Performance, look: Look, done: Callable[[Path], None]) -> None:
+        path = self._new_file(".mp4")
+        try:
+            if export(self.stage, performance, look, path, self._ended, self._progress):
+                done(path)
+        except Exception as error:  # the viewer lives on
+            if not self._ended.is_set():
+                _log.exception("the export failed")
+                self._progress(1.0)
+                self._say(f"the export failed: {error}")
+        finally:
+            path.unlink(missing_ok=True)
+            self._exporting.release()
+
     def close(self) -> None:
         """End all threads and remove all files of this browser."""
         with self._lock:
-            self._closed = True
+            self._ended.set()
             self._stop.set()
         self.player.close()
         self.performance = None
@@ -136,7 +164,7 @@ class Session:
                 self._progress(1.0)
                 self._say(f"{name}: {error}")
         except Exception as error:  # whatever it is, the viewer lives on
-            if not self._closed:
+            if not self._ended.is_set():
                 _log.exception("%s could not be performed", name)
                 self._progress(1.0)
                 self._say(f"{name}: could not be performed ({type(error).__name__})")
@@ -175,7 +203,7 @@ class Session:
 
     def _begin(self, performance: Performance, stop: threading.Event) -> None:
         with self._lock:
-            if stop.is_set() or self._closed:
+            if stop.is_set() or self._ended.is_set():
                 return
             before, self.performance = self.performance, performance
         self._say("")

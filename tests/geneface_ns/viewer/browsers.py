@@ -87,10 +87,6 @@ class Server:
         return self._log.read_text()
 
     @property
-    def threads(self) -> int:
-        return len(list(Path(f"/proc/{self._process.pid}/task").iterdir()))
-
-    @property
     def sessions(self) -> list[Path]:
         """Folders of the browsers that are connected."""
         return sorted(self.files.glob("geneface-view-*/browser-*"))
