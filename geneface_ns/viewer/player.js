@@ -20,7 +20,7 @@
   let pieces = [], peaks = [], fps = 25, total = 1, loaded = 0;
   let latestUrl = null; // of the picture that arrived last
   const arrived = new Map(); // url -> {serial, time} of pictures not yet on the screen
-  let onScreen = null, shown = 0, shownTime = 0;
+  let onScreen = null, shown = 0, shownTime = 0, pictures = 0;
   let drifts = []; // {at, drift} of the last seconds
   let fresh = []; // drifts since the last report
   let moments = []; // when pictures came to the screen
@@ -68,6 +68,7 @@
     onScreen = url;
     shown = picture.serial;
     shownTime = picture.time;
+    pictures += 1;
     const now = performance.now();
     moments = moments.filter((at) => now - at < 2000);
     moments.push(now);
@@ -171,8 +172,10 @@
       if (latestUrl !== null && !arrived.has(latestUrl)) arrived.set(latestUrl, { serial, time });
       latestUrl = null;
     },
+    // For tests and measurements.
     state() {
-      return { shown, shownFrame: Math.round(shownTime * fps), time: audio.currentTime, drifts: drifts.map((d) => d.drift) };
+      const apart = drifts.map((each) => each.drift);
+      return { shown, shownFrame: Math.round(shownTime * fps), pictures, drifts: apart };
     },
     close() {
       closed = true;

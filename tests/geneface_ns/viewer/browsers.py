@@ -87,6 +87,10 @@ class Server:
         return self._log.read_text()
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def sessions(self) -> list[Path]:
         """Folders of the browsers that are connected."""
         return sorted(self.files.glob("geneface-view-*/browser-*"))
@@ -100,7 +104,11 @@ class Server:
 class Viewer:
     """One page at the viewer."""
 
-    def __init__(self, browser: Browser, address: str) -> None:
+    def __init__(self, browser: Browser, address: str, shown: bool = True) -> None:
+        """
+        Args:
+            shown: whether the performance is on the screen from the beginning.
+        """
         self.context = browser.new_context(viewport={"width": 900, "height": 700})
         self.page: Page = self.context.new_page()
         self.errors: list[str] = []
@@ -108,15 +116,16 @@ class Viewer:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("requestfailed", lambda request: self.errors.append(f"{request.url}: {request.failure}"))
         self.page.goto(address)
-        self.ready()
+        self.ready(shown)
 
     def _note(self, kind: str, text: str) -> None:
         if kind == "error" and not any(known in text for known in VISERS_OWN):
             self.errors.append(text)
 
-    def ready(self) -> None:
-        """Wait until something can be played and seen."""
-        self.wait(lambda: "/ 0:0" in self.time_line() and self.state()["shown"] > 0 and self.sound("duration") > 0)
+    def ready(self, shown: bool = True) -> None:
+        """Wait until something can be played and, if it is shown at once, seen."""
+        self.wait(lambda: "/ 0:0" in self.time_line() and self.sound("duration") > 0, "the sound")
+        self.wait(lambda: not shown or self.state()["shown"] > 0, "a picture")
 
     def state(self) -> dict[str, Any]:
         return self.page.evaluate("window.talkingHead ? talkingHead.state() : {shown: 0}")
@@ -129,6 +138,10 @@ class Viewer:
         """What stands under the waveform."""
         found = self.page.locator("#talking-head-time")
         return found.inner_text() if found.count() else ""
+
+    def sound_line(self) -> str:
+        """What the panel says of the sound and the pictures."""
+        return self._beside("Sound").locator("input").input_value()
 
     def text(self) -> str:
         """All that can be read."""
