@@ -18,7 +18,7 @@ class ViewConfig:
     """Watch and hear a trained head in the browser: its own video, speech that is uploaded, landmark sequences."""
 
     run: Annotated[Path, tyro.conf.Positional]
-    """The config.yml that `ns-train geneface` wrote, or the run's folder."""
+    """The config.yml that `ns-train geneface` wrote, the run's folder, or a person file (.gface)."""
     sounds: Path | None = None
     """A folder whose sounds and landmark sequences (.npz) the browser may choose from."""
     host: str = "127.0.0.1"
@@ -50,7 +50,7 @@ class ViewConfig:
         from functools import partial
 
         from geneface_ns.motion.voice import voice_of
-        from geneface_ns.nerf.checkpoint import find_run, load_trained
+        from geneface_ns.nerf.trained import find_trained, load_trained
         from geneface_ns.renderers.reference import ReferenceRenderer
         from geneface_ns.viewer.server import need_port, served, sounds_of
         from geneface_ns.viewer.stage import Stage, once
@@ -59,23 +59,23 @@ class ViewConfig:
             raise InputError("--most-megabytes may be up to 4000, --most-seconds up to 36000, both above 0")
         if not 0 < self.port < 65536:
             raise InputError(f"--port {self.port}: choose one between 1 and 65535")
-        find_run(self.run)
+        find_trained(self.run)
         sounds = sounds_of(self.sounds) if self.sounds is not None else {}
         need_port(self.host, self.port)
         trained = load_trained(self.run, self.data, self.device)
         with tempfile.TemporaryDirectory(prefix="geneface-view-", ignore_cleanup_errors=True) as folder:
             stage = Stage(
-                person=trained.capture,
+                person=trained.person,
                 renderer=ReferenceRenderer(trained.portrait),
                 turn=threading.Lock(),
-                voice=once(partial(voice_of, trained.capture, self.generator)),
+                voice=once(partial(voice_of, trained.person, self.generator)),
                 folder=Path(folder),
                 sounds=sounds,
                 most_bytes=int(self.most_megabytes * 1e6),
                 most_seconds=self.most_seconds,
             )
             with served(stage, self.host, self.port) as address:
-                print(f"watch {trained.capture.name} at {address} (Ctrl-C ends it)", flush=True)
+                print(f"watch {trained.person.name} at {address} (Ctrl-C ends it)", flush=True)
                 try:
                     threading.Event().wait()
                 except KeyboardInterrupt:
