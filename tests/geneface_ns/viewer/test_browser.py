@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
+import av
 import numpy as np
 import pytest
 
+from audio_motion.media import load_audio
 from geneface_ns.output.video import VideoWriter
 from geneface_ns.synthetic import speech_names, speech_track
 from geneface_ns.synthetic.clip import Truth, write_sound
 from tests.geneface_ns.viewer.bad import bad_files
 from tests.geneface_ns.viewer.browsers import Server, Viewer, chromium, until
-from tests.geneface_ns.viewer.tiny import FPS, FRAMES, tiny_run
+from tests.geneface_ns.viewer.tiny import FPS, FRAMES, SIZE, tiny_run
 
 LONGEST = 12
 """Seconds that the server takes."""
@@ -131,6 +132,21 @@ def test_uploaded_speech_moves_the_mouth(viewer: Viewer, place: Path) -> None:
     assert (pictures.max(axis=0) - pictures.min(axis=0))[28:62, 14:42].max() > 12
 
 
+def test_what_is_seen_becomes_a_video_with_its_sound(viewer: Viewer, place: Path) -> None:
+    viewer.fold("How it is shown")
+    with viewer.page.expect_download(timeout=120_000) as download:
+        viewer.click("Export as video")
+    viewer.fold("How it is shown")
+    download.value.save_as(place / "seen.mp4")
+    with av.open(str(place / "seen.mp4")) as video:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+    assert len(pictures) == int(SPOKEN * FPS)
+    assert pictures[0].shape == (SIZE, SIZE, 3)
+    heard, said = load_audio(place / "seen.mp4"), load_audio(place / "speech.wav")
+    count = min(len(heard), len(said))
+    assert np.corrcoef(heard[:count], said[:count])[0, 1] > 0.95
+
+
 def test_files_that_cannot_be_used_are_a_message(viewer: Viewer, server: Server, place: Path) -> None:
     silent = place / "silent.mp4"
     with VideoWriter(silent, (64, 64), 5.0) as writer:
@@ -172,5 +188,3 @@ def test_a_reload_begins_anew(viewer: Viewer, server: Server) -> None:
     assert f"frame 0 of {FRAMES}" in viewer.time_line()
     viewer.frame(7)
     until(lambda: len(server.sessions) == 1)
-    if picture := os.environ.get("GENEFACE_SCREENSHOT"):
-        viewer.page.screenshot(path=picture)
