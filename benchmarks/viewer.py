@@ -47,9 +47,14 @@ class ViewerBenchmark:
             try:
                 viewer = Viewer(browser, server.address)
                 self._upload(viewer)
-                self._scrub(viewer)
+                viewer.wait(lambda: "100 % at hand" in viewer.pictures(), "all pictures")
+                self._scrub(viewer, "pictures at hand")
+                viewer.fold("How it is shown")
+                viewer.page.get_by_label("Landmarks").click()  # all is rendered anew
+                self._scrub(viewer, "rendered anew")
+                viewer.page.get_by_label("Landmarks").click()
                 self._play(viewer, "first pass, rendered as it plays, 10 s", 10)
-                viewer.wait(lambda: "100 % at hand" in viewer.sound_line(), "all pictures")
+                viewer.wait(lambda: "100 % at hand" in viewer.pictures(), "all pictures")
                 self._play(viewer, f"pictures at hand, {self.seconds:g} s", self.seconds)
                 if self.memory_seconds:
                     self._memory(viewer, Viewer(browser, server.address), server)
@@ -65,7 +70,7 @@ class ViewerBenchmark:
         viewer.wait(lambda: viewer.state()["shownFrame"] == 0, "its first picture")
         print(f"upload to first picture of the speech: {time.perf_counter() - began:.2f} s")
 
-    def _scrub(self, viewer: Viewer) -> None:
+    def _scrub(self, viewer: Viewer, what: str) -> None:
         script = """async (index) => {
             const input = [...document.querySelectorAll('label')].find((l) => l.textContent === 'Frame')
                 .parentElement.parentElement.parentElement.querySelectorAll('input:not([type=hidden])');
@@ -78,7 +83,7 @@ class ViewerBenchmark:
             return performance.now() - began;
         }"""
         times = [viewer.page.evaluate(script, index) for index in (60, 20, 90, 40, 110, 70, 30, 100, 50, 80)]
-        print(f"scrub, slider to picture: median {median(times):.0f} ms, worst {max(times):.0f} ms")
+        print(f"scrub, slider to picture, {what}: median {median(times):.0f} ms, worst {max(times):.0f} ms")
 
     def _play(self, viewer: Viewer, what: str, seconds: float) -> None:
         viewer.page.get_by_label("Loop").set_checked(True)

@@ -43,8 +43,6 @@ class Report:
     """Number of the picture on the screen."""
     drift: float | None
     """Seconds that the sound was ahead of the pictures when they came to the screen, mean since the last report."""
-    worst: float | None
-    """Largest difference of the last seconds."""
     rate_shown: float
     """Pictures a second that came to the screen."""
     visible: bool
@@ -58,7 +56,7 @@ def read_report(text: str) -> Report | None:
         values = json.loads(text)
         report = Report(**{field.name: values[field.name] for field in fields(Report)})
         numbers = (report.number, report.time, report.rate, report.sought, report.loaded, report.shown)
-        differences = (report.drift or 0.0, report.worst or 0.0, report.rate_shown)
+        differences = (report.drift or 0.0, report.rate_shown)
         good = all(math.isfinite(number) for number in (*numbers, *differences)) and isinstance(report.note, str)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -54,7 +54,7 @@ class Panel:
             self._loop = gui.add_checkbox("Loop", False, order=6)
             self._progress = gui.add_progress_bar(0.0, visible=False, order=7)
             self._message = gui.add_markdown("", visible=False, order=8)
-            self._sound = gui.add_text("Sound", "", disabled=True, order=9)
+            self._pictures = gui.add_text("Pictures", "", disabled=True, order=9)
             with gui.add_folder("How it is spoken", order=10, expand_by_default=False):
                 self._temperature = gui.add_slider("Liveliness", 0.0, 1.0, 0.05, 0.1)
                 self._seed = gui.add_number("Seed", 0, min=0, max=2**31 - 1, step=1)
@@ -174,11 +174,9 @@ class Panel:
         index = performance.index_at(self.session.browser.position())
         if slider.value != index and time.monotonic() - self._touched > HANDS_OFF:
             slider.value = index
-        said = f"{100 * self.session.player.ready:.0f} % at hand"
-        if report.worst is not None:
-            said = f"{1000 * report.worst:.0f} ms apart, {report.rate_shown:.0f} fps, {said}"
-        if self._sound.value != said:
-            self._sound.value = said
+        said = f"{report.rate_shown:.0f} a second, {100 * self.session.player.ready:.0f} % at hand"
+        if self._pictures.value != said:
+            self._pictures.value = said
 
     def _predicted(self, part: float) -> None:
         shown = part < 1.0

@@ -37,8 +37,7 @@
   function report() {
     if (closed || channel === null) return;
     const now = performance.now();
-    const recent = drifts.filter((d) => now - d.at < WINDOW);
-    drifts = recent;
+    drifts = drifts.filter((each) => now - each.at < WINDOW);
     const value = {
       number: ++number,
       time: audio.currentTime,
@@ -47,7 +46,6 @@
       sought, shown, loaded, note,
       visible: document.visibilityState === "visible",
       drift: fresh.length ? fresh.reduce((a, b) => a + b, 0) / fresh.length : null,
-      worst: recent.length ? Math.max(...recent.map((d) => Math.abs(d.drift))) : null,
       rate_shown: moments.filter((at) => now - at < 2000).length / 2,
     };
     fresh = [];

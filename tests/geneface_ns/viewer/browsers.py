@@ -139,9 +139,9 @@ class Viewer:
         found = self.page.locator("#talking-head-time")
         return found.inner_text() if found.count() else ""
 
-    def sound_line(self) -> str:
-        """What the panel says of the sound and the pictures."""
-        return self._beside("Sound").locator("input").input_value()
+    def pictures(self) -> str:
+        """What the panel says of its pictures."""
+        return self._beside("Pictures").locator("input").input_value()
 
     def text(self) -> str:
         """All that can be read."""

@@ -109,7 +109,7 @@ def test_sound_and_lips_stay_together(viewer: Viewer) -> None:
     assert not viewer.sound("paused")
     viewer.wait(lambda: median(map(abs, viewer.state()["drifts"])) < 0.08)
     assert "sound and lips at most" in viewer.time_line()
-    viewer.wait(lambda: "ms apart" in viewer.sound_line())
+    viewer.wait(lambda: "% at hand" in viewer.pictures())
     viewer.click("Pause")
     viewer.wait(lambda: viewer.sound("paused"))
     viewer.page.get_by_label("Loop").click()

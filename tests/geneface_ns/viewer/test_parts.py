@@ -28,7 +28,7 @@ from tests.geneface_ns.viewer.browsers import until
 
 REPORT: dict[str, Any] = {
     **{"number": 1, "time": 0.5, "playing": True, "rate": 1.0, "sought": 0, "loaded": 1, "shown": 3},
-    **{"drift": 0.01, "worst": 0.02, "rate_shown": 25.0, "visible": True, "note": ""},
+    **{"drift": 0.01, "rate_shown": 25.0, "visible": True, "note": ""},
 }
 
 
