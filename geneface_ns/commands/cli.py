@@ -23,6 +23,7 @@ COMMANDS = {
     "talk": Command("talk", "TalkConfig", "from a talking video and a speech to a video that says it"),
     "process": Command("process", "ProcessConfig", "turn a talking video into a capture directory"),
     "render": Command("render", "RenderConfig", "let a trained head say something, as a video with sound"),
+    "view": Command("view", "ViewConfig", "watch and hear a trained head in the browser"),
     "camera-path": Command("camera_path", "CameraPathConfig", "write a camera path around a trained head"),
     "evaluate": Command("evaluate", "EvaluateConfig", "measure a trained head on its test split"),
     "export": Command("export", "ExportConfig", "write a trained head as one file that one can send"),

@@ -58,7 +58,7 @@ class GeneFaceModel(Model):
         digest = bytes.fromhex(fingerprint(metadata["capture"]))
         self.register_buffer("fingerprint", torch.tensor(list(digest), dtype=torch.uint8))
         self.portrait = Portrait(metadata["capture"], metadata["downscale"], self.config)
-        self.view = CaptureView(self.portrait)
+        self.view = CaptureView(self.portrait, metadata["capture"])
         self.step = 0
         # Noted apart in each process and joined in `training.prune`: not to be overwritten by the first process's.
         self._ddp_params_and_buffers_to_ignore = ["portrait.occupancy.weight", "portrait.occupancy.occupied"]

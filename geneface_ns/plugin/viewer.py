@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import textwrap
 import threading
+from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,7 +17,12 @@ from nerfstudio.viewer.render_state_machine import RenderStateMachine
 from nerfstudio.viewer.viewer import VISER_NERFSTUDIO_SCALE_RATIO, Viewer
 from nerfstudio.viewer.viewer_elements import ViewerControl
 
+from geneface_ns.capture_format.capture import Capture
+from geneface_ns.motion.voice import voice_of
 from geneface_ns.nerf.portrait import Portrait
+from geneface_ns.renderers.reference import ReferenceRenderer
+from geneface_ns.viewer.server import Panels
+from geneface_ns.viewer.stage import Stage, once
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 LINE = 36
@@ -43,20 +51,60 @@ def message_picture(message: str, size: tuple[int, int]) -> np.ndarray:
     return picture.astype(np.float32) / 255
 
 
+class Turn:
+    """A turn at the portrait between two steps of its training, for one picture."""
+
+    def __init__(self, lock: threading.Lock, portrait: Portrait) -> None:
+        self._lock, self._portrait = lock, portrait
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._training = self._portrait.training
+        self._portrait.eval()
+
+    def __exit__(self, *_: object) -> None:
+        self._portrait.train(self._training)
+        self._lock.release()
+
+
 class CaptureView(ViewerControl):
-    """Puts each new viewer's camera where the capture's stood.
+    """Puts each new viewer's camera where the capture's stood, and the panel "Talking head" on top of nerfstudio's.
 
     nerfstudio begins somewhere near the origin, which is inside the head.
     """
 
-    def __init__(self, portrait: Portrait) -> None:
-        self._portrait = portrait
+    def __init__(self, portrait: Portrait, capture: Capture) -> None:
+        self._portrait, self._capture = portrait, capture
 
     def _setup(self, viewer: Viewer) -> None:
         super()._setup(viewer)
         if viewer.config.websocket_host == "127.0.0.1":
             CONSOLE.print("The viewer answers this machine only; --viewer.websocket-host 0.0.0.0 opens it to others.")
         self.viser_server.on_client_connect(self._look_at_face)
+        self._files = tempfile.TemporaryDirectory(prefix="geneface-view-", ignore_cleanup_errors=True)
+        stage = Stage(
+            person=self._capture,
+            renderer=ReferenceRenderer(self._portrait),
+            turn=Turn(viewer.train_lock or threading.Lock(), self._portrait),
+            voice=once(partial(voice_of, self._capture, "prior")),
+            folder=Path(self._files.name),
+            version=lambda: viewer.step,
+            scale=VISER_NERFSTUDIO_SCALE_RATIO,
+        )
+        self._panels = Panels(self.viser_server, stage, self._take)
+
+    def _take(self, client: viser.ClientHandle, taken: bool) -> None:
+        """Let the panel fill a browser's picture, or nerfstudio's own thread again."""
+        machine = self.viewer.render_statemachines.get(client.client_id)
+        if machine is None:
+            return
+        if taken:
+            machine.action = lambda action: None  # type: ignore[method-assign]
+            machine._send_output_to_viewer = lambda *_, **__: None  # type: ignore[method-assign]
+        else:
+            vars(machine).pop("action", None)
+            vars(machine).pop("_send_output_to_viewer", None)
+            self.viewer._trigger_rerender()
 
     def _look_at_face(self, client: viser.ClientHandle) -> None:
         c2w = self._portrait.table.c2w[0].cpu().double().numpy()

@@ -39,7 +39,7 @@ class ReferenceRenderer:
         count = width * height
         pose = condition.c2w[0] if c2w is None else c2w
         head = torch.zeros(count, 5, device=device)  # colour, opacity, depth
-        seen = portrait.occupancy.image_mask(pose, camera.focal, camera.centre, camera.size).view(-1).nonzero()[:, 0]
+        seen = portrait.occupancy.image_mask(pose, camera.focal, camera.centre, camera.size).reshape(-1).nonzero()[:, 0]
         for pixels in seen.split(self.rays_per_chunk):
             directions = camera.directions(pixels, pose)
             origins = pose[:3, 3].expand_as(directions)

@@ -24,7 +24,7 @@ from tests.geneface_ns.fakes import make_capture
 
 def test_a_new_viewer_looks_at_the_face_from_the_captures_camera(tmp_path: Path):
     capture = load_capture(make_capture(tmp_path / "anna", frames=11))
-    view = CaptureView(Portrait(capture, 1, PortraitConfig(sample_step=0.1, occupancy_resolution=8)))
+    view = CaptureView(Portrait(capture, 1, PortraitConfig(sample_step=0.1, occupancy_resolution=8)), capture)
     hidden: list[bool] = []
     view.viewer = SimpleNamespace(
         hide_images=SimpleNamespace(visible=True),

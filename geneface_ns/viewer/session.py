@@ -1,0 +1,227 @@
+"""One browser at the viewer: its files, what it performs, and all that ends with it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import viser
+
+from audio_motion.errors import InputError
+from audio_motion.sequence import LandmarkSequence
+from geneface_ns.motion.speech import motion_of_speech
+from geneface_ns.viewer.browser import Browser, Report
+from geneface_ns.viewer.decode import decode_apart
+from geneface_ns.viewer.export import export
+from geneface_ns.viewer.performance import (
+    Performance,
+    capture_sound,
+    own_performance,
+    sequence_performance,
+    speech_performance,
+)
+from geneface_ns.viewer.picture import Look
+from geneface_ns.viewer.player import Player
+from geneface_ns.viewer.sound import PlayedSound, load_played, silence
+from geneface_ns.viewer.stage import Stage
+
+OWN = "own video"
+"""The choice that is always there: the person's own motion and sound."""
+MOST_UPLOADS = 8
+"""Kept for a browser; the oldest makes room."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How speech is performed."""
+
+    seed: int = 0
+    """Another seed, another performance."""
+    temperature: float = 0.1
+    """0 is the likeliest motion, 1 the full variety."""
+    postnet: bool = True
+    """Whether the person's own post-net moves it into what their face does."""
+
+
+class Session:
+    """State of one browser; nothing of it is shared with others.
+
+    `say` and `progress` are called from any thread: a message for the user, and how far the prediction is (1: done).
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        client: viser.ClientHandle,
+        heard: Callable[[Report], None],
+        say: Callable[[str], None],
+        progress: Callable[[float], None],
+        performs: Callable[[Performance], None],
+    ) -> None:
+        """
+        Args:
+            heard: called with each report of the page.
+            performs: called when another performance has begun.
+        """
+        self.stage, self._say, self._progress, self._performs = stage, say, progress, performs
+        self._own_heard = heard
+        self._folder = Path(tempfile.mkdtemp(prefix=f"browser-{client.client_id}-", dir=stage.folder))
+        self._files = dict(stage.sounds)
+        self._uploads: list[str] = []
+        self._count = 0
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._ended = threading.Event()
+        self._exporting = threading.Lock()
+        self.performance: Performance | None = None
+        """What is performed."""
+        self.delivery = Delivery()
+        """Of what is chosen next."""
+        self.choice = OWN
+        """What was chosen last."""
+        self.browser = Browser(client, self._heard)
+        self.player = Player(stage, client, self.browser, lambda error: say(f"a picture could not be made: {error}"))
+
+    @property
+    def choices(self) -> list[str]:
+        """What can drive the head, by name."""
+        return [OWN, *self._files]
+
+    def add_file(self, name: str, content: bytes) -> str:
+        """Keep an upload below this session's folder; returns the name it is chosen by."""
+        with self._lock:
+            self._count += 1
+            suffix = ".npz" if name.lower().endswith(".npz") else ".upload"
+            path = self._folder / f"{self._count}{suffix}"
+            shown = f"{Path(name).name[:60]} ({self._count})"
+            path.write_bytes(content)
+            self._files[shown] = path
+            self._uploads.append(shown)
+            if len(self._uploads) > MOST_UPLOADS:
+                self._files.pop(self._uploads.pop(0)).unlink()
+        return shown
+
+    def choose(self, name: str) -> None:
+        """Perform a choice; read and predicted in a thread of its own, which ends the one before."""
+        with self._lock:
+            if self._ended.is_set():
+                return
+            self.choice = name
+            self._stop.set()
+            self._stop = stop = threading.Event()
+        threading.Thread(target=self._work, args=(name, stop), name="prediction", daemon=True).start()
+
+    def export(self, done: Callable[[Path], None]) -> None:
+        """Write what is shown to a video, in a thread of its own; `done` is called with it, and it is removed then."""
+        performance, look = self.performance, self.player.look
+        if performance is None or len(performance.frames) < performance.total:
+            self._say("the motion is still being predicted; export it when it is there")
+            return
+        if not self._exporting.acquire(blocking=False):
+            self._say("an export is under way")
+            return
+        threading.Thread(target=self._export, args=(performance, look, done), name="export", daemon=True).start()
+
+    def _export(self, performance: Performance, look: Look, done: Callable[[Path], None]) -> None:
+        path = self._new_file(".mp4")
+        try:
+            if export(self.stage, performance, look, path, self._ended, self._progress):
+                done(path)
+        except Exception as error:  # the viewer lives on
+            if not self._ended.is_set():
+                _log.exception("the export failed")
+                self._progress(1.0)
+                self._say(f"the export failed: {error}")
+        finally:
+            path.unlink(missing_ok=True)
+            self._exporting.release()
+
+    def close(self) -> None:
+        """End all threads and remove all files of this browser."""
+        with self._lock:
+            self._ended.set()
+            self._stop.set()
+        self.player.close()
+        self.performance = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _heard(self, report: Report) -> None:
+        self.player.wake()
+        self._own_heard(report)
+
+    def _work(self, name: str, stop: threading.Event) -> None:
+        try:
+            self._perform(name, stop)
+        except InputError as error:
+            if not stop.is_set():
+                self._progress(1.0)
+                self._say(f"{name}: {error}")
+        except Exception as error:  # whatever it is, the viewer lives on
+            if not self._ended.is_set():
+                _log.exception("%s could not be performed", name)
+                self._progress(1.0)
+                self._say(f"{name}: could not be performed ({type(error).__name__})")
+
+    def _perform(self, name: str, stop: threading.Event) -> None:
+        person = self.stage.person
+        if name == OWN:
+            sound = self._sound_of(capture_sound(person), len(person) / person.fps)
+            self._begin(own_performance(person, sound), stop)
+            return
+        path = self._files[name]
+        if path.suffix.lower() == ".npz":
+            read = self._new_file(".npz")
+            decode_apart("motion", path, read, self.stage.most_seconds)
+            sequence = LandmarkSequence.load(read)
+            self._begin(sequence_performance(name, sequence, person, self._sound_of(None, sequence.duration)), stop)
+            return
+        sound = self._sound_of(path, 0.0)
+        self._progress(0.0)
+        self._say("getting the voice ready; the first time it is fitted to the person, which takes a minute or two")
+        voice = self.stage.voice()
+        self._say("")
+        performance = speech_performance(name, person, sound)
+        delivery = self.delivery
+        if not delivery.postnet:
+            voice = replace(voice, postnet=None)
+        motion = motion_of_speech(sound.path, voice, person, delivery.seed, delivery.temperature)
+
+        def arrived() -> None:
+            if len(performance.frames) == 1:
+                self._begin(performance, stop)
+            self._progress(len(performance.frames) / performance.total)
+            self.player.wake()
+
+        performance.fill(motion, stop, arrived)
+
+    def _begin(self, performance: Performance, stop: threading.Event) -> None:
+        with self._lock:
+            if stop.is_set() or self._ended.is_set():
+                return
+            before, self.performance = self.performance, performance
+        self._say("")
+        self.browser.load(performance)
+        if before is not None:
+            before.sound.path.unlink(missing_ok=True)
+        self.player.show(performance)
+        self._performs(performance)
+
+    def _sound_of(self, path: Path | None, seconds: float) -> PlayedSound:
+        """A file's sound as the page plays it, or silence of that length."""
+        output = self._new_file(".wav")
+        if path is None:
+            return silence(output, seconds)
+        decode_apart("sound", path, output, self.stage.most_seconds)
+        return load_played(output)
+
+    def _new_file(self, suffix: str) -> Path:
+        with self._lock:
+            self._count += 1
+            return self._folder / f"read-{self._count}{suffix}"
