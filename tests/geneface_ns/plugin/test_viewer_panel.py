@@ -77,5 +77,6 @@ def test_it_plays_while_the_training_goes_on(viewer: NerfstudioViewer, training:
         assert page.state()["shown"] == shown
         held.set()
         page.wait(lambda: "could not be performed" in page.text(), "the message")
-        assert [error for error in page.errors if "docs.nerf.studio" not in error and "google" not in error] == []
+        # nerfstudio and viser load a logo and their analytics from the web.
+        assert [error for error in page.errors if "ERR_NAME_NOT_RESOLVED" not in error] == []
         page.context.close()
