@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from audio_motion.sequence import LandmarkSequence
 from geneface_ns.capture_format.poses import is_rigid
 
+PERSON_FILE = ".gface"
+"""Suffix of the file that one person is sent as (`geneface_ns.scene.person_file`)."""
 LARGEST = 16384
 """Pixels, width and height: more is no picture but a mistake."""
 FASTEST = 1000.0
@@ -61,6 +64,11 @@ class Person:
     def times(self) -> np.ndarray:
         """float32 [F]: each frame's key, 0 for the first and 1 for the last."""
         return np.linspace(0, 1, len(self), dtype=np.float32)
+
+
+def is_person_file(path: Path) -> bool:
+    """Whether a path names a person file, there or not."""
+    return Path(path).suffix.lower() == PERSON_FILE and not Path(path).is_dir()
 
 
 def problem_of(person: Person) -> str | None:

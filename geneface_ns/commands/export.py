@@ -32,12 +32,13 @@ class ExportConfig:
         Raises:
             InputError: the training or its capture cannot be used, or the file cannot be written.
         """
+        from geneface_ns.capture_format.person import PERSON_FILE
         from geneface_ns.nerf.checkpoint import find_run
         from geneface_ns.nerf.runs import resolve
-        from geneface_ns.scene.person_file import SUFFIX, write_person_file
+        from geneface_ns.scene.person_file import write_person_file
 
-        if self.output.suffix.lower() != SUFFIX:
-            raise InputError(f"{self.output}: give the person file a name that ends in {SUFFIX}")
+        if self.output.suffix.lower() != PERSON_FILE:
+            raise InputError(f"{self.output}: give the person file a name that ends in {PERSON_FILE}")
         source = resolve(self.run, self.data)
         find_run(source.path)
         if source.said:

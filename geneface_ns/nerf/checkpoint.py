@@ -16,9 +16,9 @@ from audio_motion.files import need_file, written_whole
 from audio_motion.tensors import DAMAGED, check_finite
 from geneface_ns.capture_format.capture import Capture, load_capture
 from geneface_ns.capture_format.fingerprint import fingerprint
+from geneface_ns.capture_format.person import is_person_file
 from geneface_ns.nerf.head import HeadFieldConfig
 from geneface_ns.nerf.portrait import SHORTEST_STEP, Portrait, PortraitConfig
-from geneface_ns.scene.person_file import is_person_file
 from geneface_ns.scene.torso import TorsoFieldConfig
 
 METHOD = "geneface"

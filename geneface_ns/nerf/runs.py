@@ -10,9 +10,9 @@ from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.capture_format.fingerprint import fingerprint
 from geneface_ns.capture_format.layout import Layout
+from geneface_ns.capture_format.person import is_person_file
 from geneface_ns.nerf.checkpoint import FOLDER, METHOD, checkpoints, find_run, trained_on
 from geneface_ns.nerf.trained import find_trained
-from geneface_ns.scene.person_file import is_person_file
 
 OUTPUTS = "outputs"
 """nerfstudio's own folder of runs, below the current folder."""

@@ -8,11 +8,11 @@ from pathlib import Path
 from audio_motion.errors import InputError
 from audio_motion.files import need_file
 from audio_motion.tensors import DAMAGED
-from geneface_ns.capture_format.person import Person
+from geneface_ns.capture_format.person import Person, is_person_file
 from geneface_ns.nerf.checkpoint import choose_device, find_run, load_run
 from geneface_ns.nerf.person_file import portrait_of
 from geneface_ns.nerf.portrait import Portrait
-from geneface_ns.scene.person_file import is_person_file, no_person, read_person_file
+from geneface_ns.scene.person_file import no_person, read_person_file
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,8 @@ from audio_motion.models.checkpoint import load_postnet
 from audio_motion.models.store import Inside
 from audio_motion.sequence import LandmarkSequence, Producer, identity_of
 from audio_motion.tensors import DAMAGED, check_finite, pack, unpack
-from geneface_ns.capture_format.person import Person, problem_of
+from geneface_ns.capture_format.person import PERSON_FILE, Person, problem_of
 
-SUFFIX = ".gface"
 KIND = "geneface person"
 SCHEMA_VERSION = 1
 LARGEST = 128 << 20
@@ -107,11 +106,6 @@ class _Info:
     card: Card
 
 
-def is_person_file(path: Path) -> bool:
-    """Whether a path names a person file, there or not."""
-    return Path(path).suffix.lower() == SUFFIX and not Path(path).is_dir()
-
-
 def write_person_file(path: Path, file: PersonFile) -> None:
     """Write it, whole or not at all, once it has been read again from memory.
 
@@ -139,7 +133,7 @@ def read_person_file(path: Path) -> PersonFile:
         InputError: missing, damaged, none, of another version, too large, or with contents that cannot be meant.
     """
     path = Path(path)
-    need_file(path, f"give a person file ({SUFFIX}) that `geneface export` wrote")
+    need_file(path, f"give a person file ({PERSON_FILE}) that `geneface export` wrote")
     try:
         if (size := path.stat().st_size) > LARGEST:
             raise _too_large(path, size)
