@@ -18,7 +18,6 @@ from audio_motion.media import SAMPLE_RATE, VideoInfo, load_audio, probe, read_f
 from audio_motion.sequence import LandmarkSequence
 from audio_motion.topology import face_width
 from audio_motion.tracking import Detector, Face, Track, collect_meshes, fit_track, make_detector
-from audio_motion.tracking.detectors import DetectorName
 from audio_motion.tracking.head_motion import angles, first_jump
 
 LagEstimator = Callable[[np.ndarray, LandmarkSequence], Lag]
@@ -175,8 +174,6 @@ def _readable(frames: Iterator[tuple[float, np.ndarray]]) -> Iterator[tuple[floa
 
 class _Noting:
     """A detector that notes whether it ever saw a face: what tells no face from several."""
-
-    name: DetectorName = "mediapipe"
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector

@@ -70,6 +70,10 @@ class Detector(Protocol):
         """All faces in uint8 RGB [H, W, 3]; empty where there is none."""
         ...
 
+    def forget(self) -> None:
+        """Follow no face of an earlier picture: what comes next is seen as if it came first."""
+        ...
+
 
 def make_detector(name: DetectorName) -> Detector:
     """Load a detector.
@@ -119,6 +123,10 @@ class MediapipeDetector:
         meshes = [np.array([(p.x, p.y, p.z) for p in face.landmark], np.float32) * size for face in found]
         return [Face(mesh, landmarks_of(mesh)[:, :2]) for mesh in meshes]
 
+    def forget(self) -> None:
+        # Not a new one: each leaves some megabytes behind.
+        self._mesh.reset()
+
 
 class FaceAlignmentDetector:
     """The face-alignment library's 3-D aware 68 points (Bulat and Tzimiropoulos, ICCV 2017); downloads its weights.
@@ -159,6 +167,9 @@ class FaceAlignmentDetector:
         # It cuts its points down to whole pixels; on average they were half a pixel further on.
         points = [np.asarray(face, np.float32)[:, :2] + 0.5 for face in found]
         return [Face(np.column_stack([p, template_depth(p)]).astype(np.float32), p) for p in points]
+
+    def forget(self) -> None:
+        """It sees each picture by itself."""
 
 
 def template_depth(points: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +11,14 @@ from audio_motion.errors import InputError
 from audio_motion.media import AS_PLAYED, Tracks, probe, read_frames
 from audio_motion.sequence import LandmarkSequence
 from audio_motion.tracking.bundle import fit_track
-from audio_motion.tracking.detectors import Detector, DetectorName, FaceChooser, make_detector
+from audio_motion.tracking.detectors import DetectorName, Face, FaceChooser, make_detector
 
 BLOCK = 256
 """Frames whose meshes are stored together."""
 
 
 def collect_meshes(
-    frames: Iterable[tuple[float, np.ndarray]], detector: Detector, source: str
+    frames: Iterable[tuple[float, np.ndarray]], detector: Callable[[np.ndarray], list[Face]], source: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Run a detector over a clip and keep the person's points.
 

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from audio_motion.files import written_whole
+from audio_motion.tracking import Detector
 from geneface_ns.capture.crop import Crop
 from geneface_ns.capture.matte import PersonSegmenter
 from geneface_ns.capture.source import Source
@@ -51,15 +52,15 @@ def extract(
     source: Source,
     crop: Crop,
     layout: Layout,
-    make_detector: Callable[[], Any],
+    make_detector: Callable[[], Detector],
     advance: Callable[[], None],
     count: int | None = None,
 ) -> int:
     """Write images, mattes and findings; chunks that an earlier run finished are passed over.
 
     Args:
-        make_detector: makes one of `audio_motion.tracking` (called in one thread, frame after frame). It follows a face
-            from frame to frame, so each chunk has its own: what is found does not depend on where a run was stopped.
+        make_detector: called once, if there is something to do. A detector follows a face from frame to frame, so it
+            forgets at each chunk: what is found does not depend on where a run was stopped.
         count: take this many frames at most.
 
     Returns:
@@ -72,6 +73,7 @@ def extract(
     in_flight = int(np.clip(HELD_BYTES // (3 * crop.out_width * crop.out_height), *IN_FLIGHT))
     rows: list[tuple[np.ndarray | None, np.ndarray, np.ndarray]] = []
     first = total = 0
+    detector: Detector | None = None
     with (
         ThreadPoolExecutor(1) as detecting,
         ThreadPoolExecutor(1) as segmenting,
@@ -110,8 +112,10 @@ def extract(
                 if total % CHUNK == 0:
                     first = total
                 continue
-            if frame == start:
+            if detector is None:
                 detector = make_detector()
+            elif frame == start:
+                detecting.submit(detector.forget)
             picture = crop.apply(rgb)
             waiting.append(
                 (

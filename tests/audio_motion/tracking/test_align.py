@@ -111,3 +111,16 @@ def test_from_pictures_alone(clip):
     assert np.linalg.norm(here - there, axis=-1).mean() < 0.015
     assert np.linalg.norm(found.landmarks - true.landmarks, axis=-1).mean() < 0.03
     assert np.corrcoef(mouth_opening(found.landmarks), mouth_opening(true.landmarks))[0, 1] > 0.9
+
+
+def test_a_detector_that_forgets_sees_as_a_new_one_does(clip) -> None:
+    _, pictures, _ = clip
+    other = np.roll(pictures[-1], 12, axis=1)
+    new, old = make_detector("mediapipe"), make_detector("mediapipe")
+    (alone,) = new(other)
+    old(pictures[0])
+    (followed,) = old(other)
+    assert not np.array_equal(followed.mesh, alone.mesh)
+    old.forget()
+    (again,) = old(other)
+    np.testing.assert_array_equal(again.mesh, alone.mesh)
