@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor, nn
 
 from geneface_ns.kernels.run import usable
@@ -11,6 +13,8 @@ from geneface_ns.kernels.samples import occupied_samples
 from geneface_ns.nerf.volume import Samples, box_span
 from geneface_ns.scene.grids import to_unit
 
+SMALLEST_PART = 0.02
+"""Of the largest number of cells that hang together: fewer, apart from it, are no part of a head."""
 WIDEST_REACH = 16
 """Pixels, or blocks of pixels, by which `Occupancy.image_mask` widens what it sees."""
 
@@ -88,8 +92,9 @@ class Occupancy(nn.Module):
     def prune(self, threshold: float, decay: float) -> None:
         """Keep the cells whose weight exceeds `threshold`, and the six beside each so that surfaces can move back into
         cells dropped before; then let all weights decay. (With all 26 around each a quarter of the samples more are
-        taken, and pictures come out alike.)"""
-        visible = self.weight > threshold
+        taken, and pictures come out alike.) What floats apart from the head is dropped whatever it weighs: specks of
+        the background's colour, which cost nothing before that background and show before any other."""
+        visible = _attached(self.weight > threshold)
         kept = visible.clone()
         for axis in range(3):
             along, kept_along = visible.transpose(0, axis), kept.transpose(0, axis)
@@ -176,6 +181,16 @@ class Occupancy(nn.Module):
         ray = ray[occupied]
         first = torch.searchsorted(ray, torch.arange(len(near) + 1, device=near.device))
         return Samples(points[occupied], ray, distance[occupied], first, step)
+
+
+def _attached(cells: Tensor) -> Tensor:
+    """Those of some cells, bool [R, R, R], that hang together in large parts, corners included."""
+    labels, count = ndimage.label(cells.cpu().numpy(), structure=np.ones((3, 3, 3)))
+    if count < 2:
+        return cells
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return torch.from_numpy((sizes >= max(1, SMALLEST_PART * sizes.max()))[labels]).to(cells.device)
 
 
 def _widened(seen: Tensor, reach: int) -> Tensor:

@@ -89,6 +89,21 @@ def test_prune_drops_what_weighs_nothing_and_keeps_a_margin():
     assert set(map(tuple, grid.occupied.nonzero().tolist())) == {(7, 7, 0), (6, 7, 0), (7, 6, 0), (7, 7, 1)}
 
 
+def test_prune_drops_what_floats_apart_from_the_head_and_keeps_what_hangs_on_it():
+    grid = Occupancy(BOX, 16, 0.1)
+    cells = torch.zeros(16, 16, 16, dtype=torch.bool)
+    cells[2:8, 2:8, 2:8] = True
+    cells[8, 8, 8] = True  # by a corner
+    grid.weight[cells] = 0.5
+    grid.weight[13, 13, 13] = 0.9
+    grid.prune(threshold=0.1, decay=1.0)
+    assert grid.occupied[cells].all()
+    assert not grid.occupied[10:].any()
+    grid.weight[9:14, 13, 13] = 0.9  # 5 cells beside 217: still apart, but no speck
+    grid.prune(threshold=0.1, decay=1.0)
+    assert grid.occupied[9:14, 13, 13].all()
+
+
 def widened_all_at_once(grid: Occupancy, distance: float, focal: float, size: tuple[int, int]) -> tuple[Tensor, int]:
     """`image_mask` written plainly, one square maximum over the picture; and its reach in pixels."""
     width, height = size
