@@ -22,6 +22,8 @@ OFF = 0.08
 """Seconds of delay from which it is worth correcting."""
 USUAL_RATES = (5, 6, 7.5, 8, 10, 12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60)
 """Frames per second."""
+PROPOSED = 3
+"""Shots of a cut video that are proposed at most."""
 
 
 def build(
@@ -103,7 +105,8 @@ def picture_advice(source: Source, noticed: dict, count: int) -> list[str]:
     if noticed["jumped"]:
         at = second(source, noticed["jumped"][0][0])
         pieces = shots([first for first, _ in noticed["jumped"]], count)
-        ways = [options(source, shot, count) for shot in pieces if long_enough(source, shot)]
+        longest_first = sorted(pieces, key=lambda run: run[0] - run[1])[:PROPOSED]
+        ways = [options(source, shot, count) for shot in sorted(longest_first) if long_enough(source, shot)]
         keep = f": {' or '.join(ways)} keeps one shot" if ways else ""
         lines.append(f"the picture jumps at {at:.2f} s{_more(noticed['jumped'])}, as where a piece was cut out{keep}")
     for name, what in (("faded", "is dark or faded"), ("held", "stands still")):

@@ -16,6 +16,7 @@ from audio_motion.errors import InputError
 from geneface_ns.capture.faces import turned_by
 from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture.process import process
+from geneface_ns.capture.report import picture_advice
 from geneface_ns.capture.scan import scan
 from geneface_ns.capture.source import open_source
 from geneface_ns.capture_format.layout import Layout
@@ -55,6 +56,15 @@ def test_the_advice_names_the_second_and_the_option(faulty: tuple[Layout, str]) 
     assert re.search(r"from 0\.00 to 0\.(4|5)\d s \(--start 0\.(4|5)\d leaves", faded)
     assert re.search(r"from 2\.\d\d to 2\.50 s, and nothing", held)  # what is left on either side is too short
     assert not any("no face" in line for line in advice)
+
+
+def test_of_many_shots_the_three_longest_are_proposed(faulty: tuple[Layout, str]) -> None:
+    source = open_source(CaptureOptions(Path(faulty[0].root).parent / "faulty.mp4", faulty[0].root))
+    cuts = [int(at * source.fps) for at in (4, 11, 16, 25, 31)]
+    noticed = {"combed": None, "faded": [], "held": [], "unseen": [], "real_fps": source.fps}
+    (line,) = picture_advice(source, {**noticed, "jumped": [(cut, cut + 1) for cut in cuts]}, int(35 * source.fps))
+    spans = re.findall(r"--start (\d+)\.\d+ --end (\d+)\.\d+", line)
+    assert spans == [("4", "11"), ("16", "25"), ("25", "31")]
 
 
 def test_the_background_is_the_scene_and_not_black(faulty: tuple[Layout, str], clip: Clip) -> None:
