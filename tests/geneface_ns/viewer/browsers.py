@@ -114,9 +114,13 @@ class Viewer:
         self.errors: list[str] = []
         self.page.on("console", lambda message: self._note(message.type, message.text))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.errors.append(f"{request.url}: {request.failure}"))
+        self.page.on("requestfailed", lambda request: self._note_failed(request.url, request.failure or ""))
         self.page.goto(address)
         self.ready(shown)
+
+    def _note_failed(self, url: str, failure: str) -> None:
+        if "ERR_ABORTED" not in failure:  # what was still loading when the page was left or loaded anew
+            self.errors.append(f"{url}: {failure}")
 
     def _note(self, kind: str, text: str) -> None:
         if kind == "error" and not any(known in text for known in VISERS_OWN):
@@ -124,7 +128,9 @@ class Viewer:
 
     def ready(self, shown: bool = True) -> None:
         """Wait until something can be played and, if it is shown at once, seen."""
-        self.wait(lambda: "/ 0:0" in self.time_line() and self.sound("duration") > 0, "the sound")
+        self.wait(
+            lambda: re.search(r"/ \d+:\d\d", self.time_line()) is not None and self.sound("duration") > 0, "the sound"
+        )
         self.wait(lambda: not shown or self.state()["shown"] > 0, "a picture")
 
     def state(self) -> dict[str, Any]:
