@@ -18,8 +18,8 @@ class CameraPathConfig:
     `ns-render camera-path` and `geneface render --camera-path` show the same pictures of it. The camera is kept within
     the views that the person was filmed from."""
 
-    load_config: Annotated[Path, tyro.conf.Positional]
-    """The config.yml that `ns-train geneface` wrote, the run's folder, or a person file (.gface)."""
+    run: Annotated[Path, tyro.conf.Positional]
+    """The folder of a run of `ns-train geneface`, its config.yml, a capture (its newest run), or a person file."""
     output: Annotated[Path, tyro.conf.Positional]
     """The camera path to write (.json)."""
     orbit: tuple[float, float] | None = None
@@ -39,9 +39,10 @@ class CameraPathConfig:
         Raises:
             InputError: anything given cannot be used.
         """
-        from audio_motion.files import need_place, spare_inputs
+        from audio_motion.files import need_output
         from geneface_ns.motion import camera_moves as moves
         from geneface_ns.motion.camera_path import field_of_view, write_path
+        from geneface_ns.nerf.runs import resolve
         from geneface_ns.nerf.trained import load_trained
 
         chosen = [name for name in ("orbit", "keys", "track") if getattr(self, name)]
@@ -49,10 +50,12 @@ class CameraPathConfig:
             raise InputError(f"--{' and --'.join(chosen)} exclude each other; give one of them")
         if self.output.suffix.lower() != ".json":
             raise InputError(f"{self.output}: a camera path is a .json file; name it so")
-        need_place(self.output)
-        spare_inputs(self.output, (self.load_config, self.track))
+        need_output(self.output, (self.run, self.track))
+        source = resolve(self.run, self.data)
+        if source.said:
+            print(source.said)
         other = moves.track_turns(self.track) if self.track is not None else None
-        trained = load_trained(self.load_config, self.data, "cpu")
+        trained = load_trained(source.path, source.data, "cpu")
         person, camera = trained.person, trained.portrait.camera
         seconds = self.seconds
         if other is not None and seconds is None:

@@ -17,7 +17,7 @@ from audio_motion.media import VideoInfo, audio_info, probe, sound_seconds
 from audio_motion.parallel import Died, cores, each
 from geneface_ns.capture.report import read_advice
 from geneface_ns.capture_format.capture import load_capture
-from geneface_ns.nerf.checkpoint import FOLDER, METHOD, checkpoints
+from geneface_ns.nerf.checkpoint import FOLDER, METHOD, checkpoints, choose_device
 from geneface_ns.output.finished import Finished, facts_of
 from geneface_ns.output.pieces import SECONDS, pieces_folder
 from geneface_ns.output.video import codecs_for
@@ -158,7 +158,7 @@ def _train(job: _Job, whole: Whole) -> None:
     step = job.decided.step or 0.1
     words: tuple[object, ...] = (METHOD, "--data", work.capture.root, "--output-dir", work.outputs)
     words += ("--experiment-name", EXPERIMENT, "--timestamp", TIMESTAMP, "--vis", "tensorboard")
-    words += ("--machine.device-type", device(), "--max-num-iterations", steps)
+    words += ("--machine.device-type", choose_device("auto").type, "--max-num-iterations", steps)
     words += ("--steps-per-save", max(50, min(1000, round(SAVE_SECONDS / step))), "--steps-per-eval-image", 0)
 
     def part(said: str) -> float | None:
@@ -188,13 +188,6 @@ def _key(job: _Job) -> str:
     newest = checkpoints(job.work.run / FOLDER)[0]
     facts = [facts_of(newest), facts_of(options.speech), options.generator, options.seed, options.temperature]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-
-
-def device() -> str:
-    """What trains: CUDA where there is one."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _say(console: Console, line: str) -> None:

@@ -94,6 +94,7 @@ def test_camera_path_says_how_much_it_clipped(place: Path) -> None:
         "camera-path", place / "run", place / "p.json", "--orbit", 1, 1, "--keys", 0, 0
     )
     assert "is a .json file" in fails("camera-path", place / "run", place / "p.txt")
+    assert "no run of this capture in outputs/" in fails("camera-path", place / "anna", place / "p.json")
     data = json.loads((place / "path.json").read_text())
     data["camera_path"][0]["fov"] = float("nan")
     (place / "nan.json").write_text(json.dumps(data))
