@@ -27,7 +27,7 @@ def ends_in_one_line() -> Iterator[None]:
     """Run a command inside; what ends it early becomes one line on standard error and an exit code.
 
     An InputError, and what the system refuses (a full disk, no permission, a name that is too long, no memory): code 2.
-    Ctrl-C and `kill`, also in the middle of an import: code 130. Where nobody reads the output any more, as in
+    Ctrl-C and `kill`, after the import that they come in: code 130. Where nobody reads the output any more, as in
     `| head`: no line, code 141. Only a fault of our own still shows its traceback.
     """
     for stream in (sys.stdout, sys.stderr):  # names of files need not be text
@@ -88,7 +88,11 @@ def _refused(error: BaseException) -> str | None:
 
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and `kill` raise KeyboardInterrupt inside; yields whether one came. A second one ends the process."""
+    """Ctrl-C and `kill` raise KeyboardInterrupt inside; yields whether one came. A second one ends the process.
+
+    While a module is imported they wait until it is: C++ that sets itself up (torch's) aborts the process if it is
+    interrupted.
+    """
     came = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -96,7 +100,14 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         came = True
         for each in before:
             signal.signal(each, signal.SIG_DFL)
-        raise KeyboardInterrupt
+        raise_after_imports(number, frame)
+
+    def raise_after_imports(number: int, frame: FrameType | None) -> None:
+        if hasattr(signal, "setitimer") and _importing(frame):
+            signal.signal(signal.SIGALRM, raise_after_imports)
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+        else:
+            raise KeyboardInterrupt
 
     before: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
@@ -109,6 +120,15 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         if not came:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported where the frame is."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _closed(stream: IO[str]) -> bool:

@@ -87,6 +87,24 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
     assert one_line(ValueError()) == "ValueError"
 
 
+IMPORTED = """
+import os, signal, time
+os.kill(os.getpid(), signal.SIGINT)
+time.sleep(0.1)
+open("imported", "w").close()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer")
+def test_an_import_is_not_interrupted(tmp_path: Path) -> None:
+    """C++ that sets itself up would abort the process."""
+    (tmp_path / "slow.py").write_text(IMPORTED)
+    done = ends("import slow, time; time.sleep(10)", cwd=tmp_path, env={**os.environ, "PYTHONPATH": f"{Path.cwd()}:."})
+    assert (done.returncode, done.stderr.count("\n")) == (130, 1), done.stderr
+    assert done.stderr.startswith("interrupted")
+    assert (tmp_path / "imported").exists()
+
+
 @LINUX
 @pytest.mark.parametrize(
     ("words", "spans"),
