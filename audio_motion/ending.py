@@ -88,7 +88,8 @@ def _refused(error: BaseException) -> str | None:
 
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and `kill` raise KeyboardInterrupt inside; yields whether one came. A second one ends the process.
+    """Ctrl-C and `kill` raise KeyboardInterrupt inside; yields what tells afterwards whether one came. A second one ends
+    the process.
 
     While a module is imported they wait until it is: C++ that sets itself up (torch's) aborts the process if it is
     interrupted.
@@ -114,9 +115,15 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and background jobs have it
                 before[number] = signal.signal(number, interrupt)
+    def interrupted() -> bool:
+        if came and hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0.0)  # what it waits for has ended
+        return came
+
     try:
-        yield lambda: came
+        yield interrupted
     finally:
+        interrupted()
         if not came:
             for number, handler in before.items():
                 signal.signal(number, handler)
