@@ -88,8 +88,9 @@ def _refused(error: BaseException) -> str | None:
 
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and `kill` raise KeyboardInterrupt inside; yields what tells afterwards whether one came. A second one ends
-    the process.
+    """Ctrl-C and `kill` raise KeyboardInterrupt inside; yields what tells afterwards whether one came.
+
+    A second one ends the process.
 
     While a module is imported they wait until it is: C++ that sets itself up (torch's) aborts the process if it is
     interrupted.
