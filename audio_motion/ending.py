@@ -116,6 +116,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and background jobs have it
                 before[number] = signal.signal(number, interrupt)
+
     def interrupted() -> bool:
         if came and hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0.0)  # what it waits for has ended
