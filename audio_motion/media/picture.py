@@ -111,7 +111,7 @@ def _usable(path: Path, tracks: Tracks) -> Clock:
 def _native_frames(path: Path, clock: Clock, threads: int, deinterlace: bool) -> Iterator[tuple[float, np.ndarray]]:
     assert clock.zero is not None
     assert clock.picture is not None
-    convert, first_size = ColourConverter(), None
+    convert, first_size, turn = ColourConverter(), None, None
     with opened(path, "a video") as container:
         stream = known_stream(path, container.streams.video, clock.picture)
         stream.thread_type = "AUTO"
@@ -119,7 +119,9 @@ def _native_frames(path: Path, clock: Clock, threads: int, deinterlace: bool) ->
         pictures = decoded_pictures(path, container, stream, clock.first_key, clock.stamps)
         try:
             for time, frame in deinterlaced(pictures, deinterlace):
-                turn = _orientation(frame)
+                # Asking a frame for its side data makes a cycle of the two, which then stay until Python looks for such:
+                # a hundred pictures, 1 GB at 2160p.
+                turn = turn or _orientation(frame)
                 rgb = _turned(convert(frame, *_square(frame, clock.pixel_aspect)), *turn)
                 first_size = first_size or (rgb.shape[1], rgb.shape[0])
                 yield time - clock.zero, _fitted(rgb, first_size)
