@@ -119,8 +119,8 @@ def _native_frames(path: Path, clock: Clock, threads: int, deinterlace: bool) ->
         pictures = decoded_pictures(path, container, stream, clock.first_key, clock.stamps)
         try:
             for time, frame in deinterlaced(pictures, deinterlace):
-                # Asking a frame for its side data makes a cycle of the two, which then stay until Python looks for such:
-                # a hundred pictures, 1 GB at 2160p.
+                # Asking a frame for its side data makes a cycle of the two, which stay until Python looks for such: a
+                # hundred pictures, 1 GB at 2160p.
                 turn = turn or _orientation(frame)
                 rgb = _turned(convert(frame, *_square(frame, clock.pixel_aspect)), *turn)
                 first_size = first_size or (rgb.shape[1], rgb.shape[0])
