@@ -45,13 +45,14 @@ class ExportConfig:
             print(source.said)
         need_output(self.output, (self.run, self.data))
         from audio_motion.models.pretrained import PRETRAINED_GENERATOR
+        from geneface_ns.motion.prosody import own_prosody
         from geneface_ns.motion.voice import own_postnet
         from geneface_ns.nerf.checkpoint import load_run
         from geneface_ns.nerf.person_file import person_file
 
         portrait, capture, step = load_run(source.path, source.data, "cpu")
         postnet = own_postnet(capture, PRETRAINED_GENERATOR)
-        file = person_file(portrait, capture, step, postnet, self.consent)
+        file = person_file(portrait, capture, step, postnet, own_prosody(capture), self.consent)
         write_person_file(self.output, file)
         card = file.card
         width, height = card.size

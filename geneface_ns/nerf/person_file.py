@@ -49,7 +49,7 @@ class PortraitSizes:
 
 
 def person_file(
-    portrait: Portrait, capture: Capture, step: int, postnet: Path, consent: str | None = None
+    portrait: Portrait, capture: Capture, step: int, postnet: Path, prosody: np.ndarray, consent: str | None = None
 ) -> PersonFile:
     """What a person file is to hold of a trained head.
 
@@ -57,6 +57,7 @@ def person_file(
         capture: that it learnt from.
         step: of the training.
         postnet: checkpoint of the person's post-net for the generator that comes with the package.
+        prosody: float32 [F, 3] of what the person says.
         consent: what is to be said of the person's consent.
 
     Raises:
@@ -75,7 +76,7 @@ def person_file(
         consent=consent,
     )
     made = PersonFile(
-        person=SentPerson(**known, postnet=Inside(postnet, postnet.read_bytes())),
+        person=SentPerson(**known, postnet=Inside(postnet, postnet.read_bytes()), prosody=prosody),
         card=card,
         step=step,
         fingerprint=fingerprint(capture),

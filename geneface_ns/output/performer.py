@@ -13,9 +13,11 @@ import numpy as np
 
 from audio_motion.progress import shown
 from geneface_ns.motion.camera_path import timed_path
+from geneface_ns.motion.head_motion import head_motion, with_own_upper_face
+from geneface_ns.motion.prosody import own_prosody, prosody_of
 from geneface_ns.motion.sequence import MotionFrame, motion_of_sequence
 from geneface_ns.motion.speech import motion_of_speech
-from geneface_ns.motion.trajectory import own_trajectory, trajectory_from_file
+from geneface_ns.motion.trajectory import Trajectory, own_trajectory, trajectory_from_file
 from geneface_ns.motion.voice import Voice, voice_of
 from geneface_ns.nerf.runs import Source
 from geneface_ns.nerf.trained import load_trained
@@ -30,7 +32,7 @@ from geneface_ns.output.request import Request, Script
 from geneface_ns.output.video import VideoWriter, frame_rate
 from geneface_ns.renderers.reference import ReferenceRenderer
 
-VERSION = 1
+VERSION = 2
 """Raised when other pictures come of the same head, speech and options."""
 
 
@@ -51,9 +53,9 @@ class Performer:
         path = options.camera_path
         self.cameras = timed_path(path, self.person.fps) if path is not None else None
         if path is not None and self.cameras is None:
-            self.trajectory = trajectory_from_file(path, self.person)
+            self.trajectory: Trajectory | None = trajectory_from_file(path, self.person)
         else:
-            self.trajectory = self.look.trajectory or own_trajectory(self.person)
+            self.trajectory = self.look.trajectory
 
     @cached_property
     def voice(self) -> Voice:
@@ -84,12 +86,12 @@ class Performer:
         key = self.key(request, script)
 
         def frames_from(first: int) -> Iterator[np.ndarray]:
-            motion, total = self._motion(script)
+            motion, total, trajectory = self._motion(script)
             size, finish = look.render_size, look.finish_from(first)
             if self.cameras is not None:
                 frames = drive_past(self.renderer, self.cameras, self.person, motion, size, first, finish)
             else:
-                frames = drive(self.renderer, self.trajectory, motion, fps, size, first, finish)
+                frames = drive(self.renderer, trajectory, motion, fps, size, first, finish)
             return shown(frames, total, "render", first)
 
         count = write_in_pieces(
@@ -104,15 +106,21 @@ class Performer:
             sign(request.output, *self.options.look.c2pa)
         return count
 
-    def _motion(self, script: Script) -> tuple[Iterator[MotionFrame], int]:
-        """The face, frame by frame, and how many frames there are."""
-        fps, options = self.person.fps, self.options
+    def _motion(self, script: Script) -> tuple[Iterator[MotionFrame], int, Trajectory]:
+        """The face, frame by frame, how many frames there are, and how head and body move."""
+        person, options = self.person, self.options
         if script.sequence is not None:
-            total = max(1, round((script.duration or script.sequence.duration) * fps))
-            return motion_of_sequence(script.sequence, self.person, total), total
+            total = max(1, round((script.duration or script.sequence.duration) * person.fps))
+            motion = motion_of_sequence(script.sequence, person, total)
+            return motion, total, self.trajectory or own_trajectory(person)
         assert script.sound is not None
         assert script.duration is not None
         motion = motion_of_speech(
-            *(script.sound, self.voice, self.person, options.seed, options.temperature), tracks=options.tracks
+            *(script.sound, self.voice, person, options.seed, options.temperature), tracks=options.tracks
         )
-        return motion, math.ceil(round(script.duration * fps, 6))
+        total = math.ceil(round(script.duration * person.fps, 6))
+        if self.cameras is not None or self.trajectory is not None:
+            return motion, total, self.trajectory or own_trajectory(person)
+        prosody = prosody_of(script.sound, person.fps, options.tracks)
+        moves = head_motion(person, own_prosody(person), prosody, options.seed, options.head_motion)
+        return with_own_upper_face(motion, person, moves.selection), total, moves.trajectory

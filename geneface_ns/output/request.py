@@ -11,6 +11,8 @@ from audio_motion.media import Tracks, audio_info, show_notes, sound_seconds
 from audio_motion.sequence import LandmarkSequence, Sound
 from geneface_ns.output.options import RenderOptions
 
+MOST_HEAD_MOTION = 1.5
+"""Times the filmed motion."""
 LARGEST_DIFFERENCE = 0.2
 """Seconds by which sound and motion given together may differ in length."""
 
@@ -49,6 +51,17 @@ def script_of(request: Request, options: RenderOptions, source: Path) -> Script:
         raise InputError("nothing to say: give speech (--audio) or a landmark sequence (--motion)")
     if options.look.paste_back is not None and options.camera_path is not None:
         raise InputError("--camera-path does not go with --paste-back, where the head moves as in the original")
+    if not 0 <= options.head_motion <= MOST_HEAD_MOTION:
+        raise InputError(f"--head-motion {options.head_motion:g}: give a number from 0 to {MOST_HEAD_MOTION:g}")
+    if options.head_motion != 1:
+        elsewhere = {
+            "--motion": request.motion,
+            "--camera-path": options.camera_path,
+            "--paste-back": options.look.paste_back,
+        }
+        for name, given in elsewhere.items():
+            if given is not None:
+                raise InputError(f"--head-motion does not go with {name}, which says how the head moves; leave it out")
     options.look.check(request.output)
     sequence = LandmarkSequence.load(request.motion) if request.motion else None
     sound = request.audio

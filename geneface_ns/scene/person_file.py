@@ -25,13 +25,14 @@ from audio_motion.tensors import DAMAGED, check_finite, pack, unpack
 from geneface_ns.capture_format.person import PERSON_FILE, Person, problem_of
 
 KIND = "geneface person"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LARGEST = 128 << 20
 """Bytes of a file that is read; a person at 512² has 13 MB."""
 STATEMENT = "Synthetic: what this head is seen to say was never said by the person it shows."
 _AGAIN = "copy it again, or ask for it again"
 _POSTNET = "postnet"
 _PERSON, _PORTRAIT = "person.", "portrait."
+_PROSODY = f"{_PERSON}prosody"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class SentPerson(Person):
 
     postnet: Inside
     """For the generator that comes with the package."""
+    prosody: np.ndarray
+    """float32 [F, 3]: pitch, voicing and energy of what they said (`audio_motion.features.prosody`)."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,8 @@ def write_person_file(path: Path, file: PersonFile) -> None:
     camera = (person.fps, person.width, person.height, person.focal, person.centre)
     described = _PersonInfo(person.name, *camera, tracked.producer.name, identity)
     info = _Info(file.renderer, file.step, file.fingerprint, described, file.config, file.card)
-    tables = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in _tables(person).items()}
+    kept = _tables(person) | {_PROSODY: person.prosody}
+    tables = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in kept.items()}
     tables[_POSTNET] = torch.frombuffer(bytearray(person.postnet.contents), dtype=torch.uint8)
     tensors = tables | {_PORTRAIT + name: value for name, value in file.tensors.items()}
     contents = pack({"kind": KIND, "schema_version": SCHEMA_VERSION, **asdict(info)}, tensors)
@@ -225,6 +229,7 @@ def _person(info: _PersonInfo, tensors: dict[str, Tensor], path: Path) -> SentPe
         valid=table("valid", frames, kind=np.bool_),
         landmarks=landmarks,
         postnet=_postnet(tensors[_POSTNET], path),
+        prosody=table("prosody", frames, 3),
     )
     if problem := problem_of(person):
         raise ValueError(problem)

@@ -36,6 +36,7 @@ from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture.state import State, source_key
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.capture_format.layout import Layout
+from geneface_ns.motion.prosody import own_prosody
 from geneface_ns.nerf.checkpoint import load_run
 from geneface_ns.nerf.head import HeadFieldConfig
 from geneface_ns.nerf.person_file import person_file
@@ -171,7 +172,7 @@ def _weights(folder: Path) -> None:
 def _sent(folder: Path) -> None:
     """With the post-net for generator.safetensors, which is quicker than the package's."""
     portrait, capture, step = load_run(folder / "run", device="cpu")
-    sent = person_file(portrait, capture, step, folder / "postnet.safetensors", "she agreed")
+    sent = person_file(portrait, capture, step, folder / "postnet.safetensors", own_prosody(capture), "she agreed")
     write_person_file(folder / "anna.gface", sent)
 
 

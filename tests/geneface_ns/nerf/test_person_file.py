@@ -19,6 +19,7 @@ from audio_motion.tensors import pack, unpack
 from geneface_ns.capture_format.capture import Capture, load_capture
 from geneface_ns.capture_format.fingerprint import fingerprint
 from geneface_ns.capture_format.person import Person
+from geneface_ns.motion.prosody import own_prosody
 from geneface_ns.motion.sequence import motion_of_sequence
 from geneface_ns.motion.trajectory import own_trajectory
 from geneface_ns.nerf.draws import ray_source
@@ -63,7 +64,10 @@ def sent(head: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, capture = tmp_path_factory.mktemp("sent"), head.person
     assert isinstance(capture, Capture)
     postnet = write_postnet(folder / "postnet.safetensors", capture)
-    write_person_file(folder / "anna.gface", person_file(head.portrait, capture, head.step, postnet, "she agreed"))
+    write_person_file(
+        folder / "anna.gface",
+        person_file(head.portrait, capture, head.step, postnet, own_prosody(head.person), "she agreed"),
+    )
     return folder / "anna.gface"
 
 
@@ -133,7 +137,9 @@ def test_a_usual_person_at_256_has_less_than_12_mb(head: Trained, tmp_path: Path
     large = replace(capture, landmarks=tracked, **tables, **lens)
     postnet = write_postnet(tmp_path / "postnet.safetensors", large, PostNetConfig())
     portrait = Portrait(large, 1, PortraitConfig())
-    write_person_file(tmp_path / "large.gface", person_file(portrait, large, 0, postnet))
+    write_person_file(
+        tmp_path / "large.gface", person_file(portrait, large, 0, postnet, np.zeros((len(large), 3), np.float32))
+    )
     size = (tmp_path / "large.gface").stat().st_size
     print(f"{size / 1e6:.2f} MB")
     assert size < 12e6
@@ -193,7 +199,7 @@ SIZES = ("config", "portrait")
     ("change", "says"),
     [
         (set_in("kind", to="audio-motion postnet"), "not a person file"),
-        (set_in("schema_version", to=2), "schema version 2, this program reads 1; use the release that wrote it"),
+        (set_in("schema_version", to=3), "schema version 3, this program reads 2; use the release that wrote it"),
         (set_in("renderer", to="geneface-splat"), "made for the renderer 'geneface-splat'"),
         (set_in("step", to="many"), "step"),
         (set_in("person", "name", to=7), "name"),
@@ -282,4 +288,4 @@ def test_a_head_that_no_file_holds_is_refused_before_it_is_written(head: Trained
     postnet = write_postnet(tmp_path / "postnet.safetensors", head.person)
     fine = Portrait(head.person, 1, PortraitConfig(sample_step=1e-3))
     with pytest.raises(InputError, match=r"no person file holds such a head \(sample_step is 0.001"):
-        person_file(fine, head.person, 0, postnet)
+        person_file(fine, head.person, 0, postnet, own_prosody(head.person))
