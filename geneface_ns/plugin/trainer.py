@@ -127,6 +127,8 @@ class GeneFaceTrainer(Trainer):
     def __init__(self, config: TrainerConfig, local_rank: int = 0, world_size: int = 1) -> None:
         super().__init__(config, local_rank, world_size)
         self._threads = ThreadChoice()
+        self._trained: int | None = None
+        """The last step that was trained here."""
 
     def setup(self, *args, **kwargs) -> None:
         super().setup(*args, **kwargs)
@@ -142,6 +144,7 @@ class GeneFaceTrainer(Trainer):
     def train_iteration(self, step: int) -> TRAIN_INTERATION_OUTPUT:
         begin = perf_counter()
         outputs = super().train_iteration(step)
+        self._trained = step
         if self.device == "cpu":
             self._threads.step(perf_counter() - begin)
         return outputs
@@ -160,8 +163,9 @@ class GeneFaceTrainer(Trainer):
 
     def save_checkpoint(self, step: int) -> None:
         """Write nerfstudio's checkpoint with what it says of itself, whole or not at all; then drop older ones."""
-        if self.local_rank != 0:
+        if self.local_rank != 0 or self._trained is None:
             return
+        step = min(step, self._trained)  # stopped in the viewer, nerfstudio names the step that was to come
         pipeline = getattr(self.pipeline, "module", self.pipeline)
         metadata = self.pipeline.datamanager.train_dataset.metadata  # type: ignore[union-attr]
         about = checkpoint.About.of(

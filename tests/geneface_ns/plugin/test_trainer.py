@@ -13,6 +13,7 @@ from audio_motion.errors import InputError
 from audio_motion.files import held_alone
 from geneface_ns.nerf.checkpoint import FOLDER, FORMAT, METHOD, write
 from geneface_ns.plugin.trainer import GeneFaceTrainer, GeneFaceTrainerConfig
+from geneface_ns.synthetic.exact_capture import write_exact_capture
 from method_configs.geneface import geneface
 from tests.geneface_ns.fakes import make_capture
 
@@ -123,6 +124,28 @@ def test_config_stands_for_itself_and_is_found_from_anywhere(
     assert saved.get_checkpoint_dir() == models
     assert saved.pipeline.datamanager.data == saved.data == tmp_path / "anna"
     assert begun.resumed_from() == given
+
+
+def test_stopped_in_the_viewer_it_keeps_the_last_step_that_was_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """nerfstudio saves under the number of the step that it would have trained next, which a resumed run then lacks."""
+    write_exact_capture(tmp_path / "anna", size=32, frames=22)
+    wanted = config(tmp_path / "outputs", max_num_iterations=20, vis="tensorboard")
+    wanted.pipeline.datamanager.data = tmp_path / "anna"
+    wanted.machine.device_type = "cpu"
+    wanted.save_config()
+    trainer = GeneFaceTrainer(wanted)
+    trainer.setup()
+    trained = trainer.train_iteration
+
+    def stop_after_the_sixth(step: int) -> object:
+        trainer.stop_training = step == 5
+        return trained(step)
+
+    monkeypatch.setattr(trainer, "train_iteration", stop_after_the_sixth)
+    trainer.train()
+    assert [path.name for path in trainer.checkpoint_dir.glob("*.ckpt")] == ["step-000000005.ckpt"]
 
 
 def test_two_trainings_of_one_run_at_once_are_refused(tmp_path: Path, models: Path) -> None:
