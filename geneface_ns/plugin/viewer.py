@@ -88,6 +88,7 @@ class CaptureView(ViewerControl):
             turn=Turn(viewer.train_lock or threading.Lock(), self._portrait),
             voice=once(partial(voice_of, self._capture, "prior")),
             folder=Path(self._files.name),
+            run=viewer.log_filename.parent,
             version=lambda: viewer.step,
             scale=VISER_NERFSTUDIO_SCALE_RATIO,
         )
