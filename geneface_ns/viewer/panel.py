@@ -63,9 +63,10 @@ class Panel:
             self._message = gui.add_markdown("", visible=False, order=8)
             self._pictures = gui.add_text("Pictures", "", disabled=True, order=9)
             self._spoken = SpokenControls(gui, 10, lambda: self.session.choose(self.session.choice))
-            shown = ShownControls(stage, client, 11, lambda look: self.session.player.change(look))
+            shown = ShownControls(stage, client, 11)
         self._labels: dict[str, str] = {}
         self.session = Session(stage, client, self)
+        shown.listen(self.session.player.change)
         self._uploads = Uploads(
             client,
             [

@@ -18,12 +18,8 @@ Background = Literal["as filmed", "colour", "picture"]
 class ShownControls:
     """The folder of one browser."""
 
-    def __init__(self, stage: Stage, client: viser.ClientHandle, order: float, changed: Callable[[Look], None]) -> None:
-        """
-        Args:
-            changed: called with another look.
-        """
-        self._stage, self._client, self._changed = stage, client, changed
+    def __init__(self, stage: Stage, client: viser.ClientHandle, order: float) -> None:
+        self._stage, self._client = stage, client
         self._picture: Backdrop | None = None
         gui = client.gui
         with gui.add_folder("How it is shown", order=order, expand_by_default=False):
@@ -40,10 +36,14 @@ class ShownControls:
             self.path = gui.add_button(
                 "Export camera path", hint="For ns-render and geneface render, as geneface camera-path writes it"
             )
+
+    def listen(self, changed: Callable[[Look], None]) -> None:
+        """Have `changed` called with each look from now on."""
+        self._changed = changed
         controls = (self._pose, self._mouth, self._blinks, self._layer, self._background, self._colour)
         for element in (*controls, self._landmarks, self._beside):
             element.on_update(lambda _: self._change())
-        client.camera.on_update(lambda _: self._change())
+        self._client.camera.on_update(lambda _: self._change())
 
     def put_behind(self, picture: Backdrop) -> None:
         """Show a picture behind the person, which can be chosen from now on."""
