@@ -101,8 +101,9 @@ def served(stage: Stage, host: str, port: int) -> Iterator[str]:
     """Serve a stage while the block lasts; yields its address, with a token where others than this machine are served.
 
     Raises:
-        InputError: as `need_port`.
+        InputError: as `need_port`, or another viser than the one that this is made for.
     """
+    need_private_api()
     need_port(host, port)
     token = None if host in LOCAL else new_token()
     with guarded(token):
