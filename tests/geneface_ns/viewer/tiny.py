@@ -27,13 +27,13 @@ from tests.geneface_ns.fakes import write_postnet, write_run
 SIZE, FRAMES, FPS = 64, 75, 12.5
 
 
-def tiny_run(folder: Path, steps: int = 240) -> tuple[Path, Truth]:
+def tiny_run(folder: Path, steps: int = 240, size: int = SIZE) -> tuple[Path, Truth]:
     """Write a capture of the procedural person and a run trained on it below a folder.
 
     Returns:
         The run's folder, and the truth of the capture.
     """
-    truth = write_exact_capture(folder / "capture", SIZE, FRAMES, FPS)
+    truth = write_exact_capture(folder / "capture", size, FRAMES, FPS)
     capture = load_capture(folder / "capture")
     torch.manual_seed(0)
     config = PortraitConfig(sample_step=0.08, occupancy_resolution=32)
