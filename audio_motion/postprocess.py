@@ -67,6 +67,10 @@ class PostProcess:
             raise InputError(f"local is {self.local}; give 0 (off) to 1 (the person's own shapes alone)")
 
 
+AS_GENERATED = PostProcess(clamp=False, smoothing=0.0, silence=False, blink=False)
+"""None of the steps that can be left out; the amplitude that validation found is part of the generator."""
+
+
 def clamp(offsets: np.ndarray, low: np.ndarray, high: np.ndarray, slack: float = 0.25) -> np.ndarray:
     """Limit offsets [T, 68, 3] to [low, high], both [68, 3], widened on each side by `slack` times their distance."""
     room = slack * (high - low)

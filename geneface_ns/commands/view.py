@@ -73,6 +73,7 @@ class ViewConfig:
                 turn=threading.Lock(),
                 voice=once(partial(voice_of, trained.person, self.generator)),
                 folder=Path(folder),
+                run=source.path,
                 sounds=sounds,
                 most_bytes=int(self.most_megabytes * 1e6),
                 most_seconds=self.most_seconds,

@@ -9,6 +9,7 @@ import numpy as np
 
 from audio_motion.features.level import stream_levelled
 from audio_motion.media import AS_PLAYED, SAMPLE_RATE, Tracks
+from audio_motion.postprocess import PostProcess
 from audio_motion.predict import Generator
 from geneface_ns.capture_format.person import Person
 from geneface_ns.motion.eyes import generated_range, onto_range, with_eyes
@@ -34,6 +35,7 @@ def motion_of_speech(
     temperature: float,
     start: float = 0.0,
     tracks: Tracks = AS_PLAYED,
+    post: PostProcess | None = None,
 ) -> Iterator[MotionFrame]:
     """What a generator makes of the speech in a file, at the person's fps and on their face.
 
@@ -44,11 +46,12 @@ def motion_of_speech(
         seed, temperature: see `Generator.stream`.
         start: second of the sound that the first frame belongs to.
         tracks: of the file, where it has several.
+        post: which steps of post-processing are taken; None: the usual ones.
 
     Raises:
         InputError: the sound or the checkpoint cannot be used.
     """
-    speaker = Generator.load(voice.generator, features=voice.features, postnet=voice.postnet)
+    speaker = Generator.load(voice.generator, post=post, features=voice.features, postnet=voice.postnet)
     face = speaker.face
     # The same mean that offsets and other people's motion are laid on.
     shift = (person.mean_landmarks - face.mean).astype(np.float32)

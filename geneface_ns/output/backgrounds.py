@@ -56,7 +56,7 @@ def backgrounds(background: str, size: tuple[int, int], fps: float, first: int =
         return repeat(np.full((size[1], size[0], 3), colour, np.uint8))
     path = Path(background)
     need_file(path, _GIVE)
-    picture = _still(path)
+    picture = still_picture(path)
     if picture is not None:
         return repeat(cover(picture, size))
     try:
@@ -66,8 +66,12 @@ def backgrounds(background: str, size: tuple[int, int], fps: float, first: int =
     return (cover(rgb, size) for rgb in islice(_looped(path, fps), first, None))
 
 
-def _still(path: Path) -> np.ndarray | None:
-    """uint8 [h, w, 3]; None where the file is no picture."""
+def still_picture(path: Path) -> np.ndarray | None:
+    """A picture's pixels, uint8 [h, w, 3]; None where the file is none.
+
+    Raises:
+        InputError: it cannot be decoded.
+    """
     try:
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     except cv2.error as error:

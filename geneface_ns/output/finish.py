@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from geneface_ns.renderers.contract import Layers
+if TYPE_CHECKING:  # where pictures are read with little memory there is no room for torch
+    from geneface_ns.renderers.contract import Layers
 
-Finish = Callable[[Layers], np.ndarray]
+Finish = Callable[["Layers"], np.ndarray]
 """Takes one frame's layers after the other; gives uint8 [H, W, 3], or [H, W, 4] with straight alpha."""
 
 LABEL = "AI-generated"

@@ -131,8 +131,12 @@ class GeneFaceTrainer(Trainer):
         """The last step that was trained here."""
 
     def setup(self, *args, **kwargs) -> None:
-        super().setup(*args, **kwargs)
-        if self.local_rank == 0:
+        if self.local_rank != 0:
+            super().setup(*args, **kwargs)
+            return
+        # nerfstudio's viewer wants the run's folder to be there; it goes again if the checkpoint is refused.
+        with held_alone(self.base_dir, "ns-train"):
+            super().setup(*args, **kwargs)
             self.config.write_config()
 
     def _load_checkpoint(self) -> None:

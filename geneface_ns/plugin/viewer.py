@@ -17,6 +17,7 @@ from nerfstudio.viewer.render_state_machine import RenderStateMachine
 from nerfstudio.viewer.viewer import VISER_NERFSTUDIO_SCALE_RATIO, Viewer
 from nerfstudio.viewer.viewer_elements import ViewerControl
 
+from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import Capture
 from geneface_ns.motion.voice import voice_of
 from geneface_ns.nerf.portrait import Portrait
@@ -88,10 +89,14 @@ class CaptureView(ViewerControl):
             turn=Turn(viewer.train_lock or threading.Lock(), self._portrait),
             voice=once(partial(voice_of, self._capture, "prior")),
             folder=Path(self._files.name),
+            run=viewer.log_filename.parent,
             version=lambda: viewer.step,
             scale=VISER_NERFSTUDIO_SCALE_RATIO,
         )
-        self._panels = Panels(self.viser_server, stage, self._take)
+        try:
+            self._panels = Panels(self.viser_server, stage, self._take)
+        except InputError as error:  # a training need not end for it
+            CONSOLE.print(f"The viewer has no panel to play sound with: {error}.")
 
     def _take(self, client: viser.ClientHandle, taken: bool) -> None:
         """Let the panel fill a browser's picture, or nerfstudio's own thread again."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from importlib.resources import files
+from typing import Any
 
 import viser
 
@@ -47,7 +48,11 @@ class Report:
     """Pictures a second that came to the screen."""
     visible: bool
     note: str
-    """Why the sound does not play; empty where it does."""
+    """Why the sound does not play, as browsers call it; empty where it does."""
+    recorded: float | None
+    """Seconds that the microphone has been recorded so far; None where it is not."""
+    microphone: str
+    """Why it is not, as browsers call it; empty where nobody wanted it."""
 
 
 def read_report(text: str) -> Report | None:
@@ -56,8 +61,9 @@ def read_report(text: str) -> Report | None:
         values = json.loads(text)
         report = Report(**{field.name: values[field.name] for field in fields(Report)})
         numbers = (report.number, report.time, report.rate, report.sought, report.loaded, report.shown)
-        differences = (report.drift or 0.0, report.rate_shown)
-        good = all(math.isfinite(number) for number in (*numbers, *differences)) and isinstance(report.note, str)
+        differences = (report.drift or 0.0, report.rate_shown, report.recorded or 0.0)
+        good = all(math.isfinite(number) for number in (*numbers, *differences))
+        good = good and isinstance(report.note, str) and isinstance(report.microphone, str)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return report if good else None
@@ -84,7 +90,11 @@ class Browser:
         """Seconds between choosing a picture and its coming to the screen, as learnt from the reports."""
         self._channel = client.gui.add_text("talking-head-report", "", visible=False)
         self._channel.on_update(lambda event: self._hear(event.target.value))
-        self._run((files(__package__) / "player.js").read_text())
+        for script in ("recorder.js", "player.js"):
+            self._run((files(__package__) / script).read_text())
+
+    def open(self) -> None:
+        """Begin to listen to its reports."""
         self._run(f"talkingHead.open({json.dumps(element_id(self._channel))})")
 
     @property
@@ -133,6 +143,15 @@ class Browser:
         with self._lock:
             self._seek = (self._seek[0] + 1, seconds)
         self._run(f"talkingHead.seek({seconds:.6f}, {self._seek[0]})")
+
+    def record(self, button: Any, seconds: float) -> None:
+        """Record the microphone and upload it by a button; or end the recording that is under way.
+
+        Args:
+            button: the handle of an upload button.
+            seconds: after which it ends by itself.
+        """
+        self._run(f"talkingHeadRecorder.toggle({json.dumps(element_id(button))}, {seconds:g})")
 
     def rate(self, factor: float) -> None:
         self._run(f"talkingHead.rate({factor:g})")

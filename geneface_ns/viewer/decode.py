@@ -2,6 +2,7 @@
 
     python -m geneface_ns.viewer.decode sound UPLOAD OUT.wav 600
     python -m geneface_ns.viewer.decode motion UPLOAD OUT.npz 600
+    python -m geneface_ns.viewer.decode picture UPLOAD OUT.png 512 512
 
 What the viewer's process then reads was written by this program alone.
 """
@@ -12,6 +13,7 @@ import resource
 import subprocess
 import sys
 import wave
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -26,33 +28,47 @@ CPU_SECONDS, SECONDS = 60, 90
 LARGEST_OUTPUT = 256 << 20
 """Bytes."""
 
-Kind = Literal["sound", "motion"]
+Kind = Literal["sound", "motion", "picture"]
+_INSTEAD: dict[Kind, str] = {
+    "sound": "convert it to WAV first",
+    "motion": "cut it first",
+    "picture": "make it a smaller PNG first",
+}
+"""What to do with a file that is too much."""
 
 
-def decode_apart(kind: Kind, source: Path, output: Path, longest: float) -> None:
+def decode_apart(kind: Kind, source: Path, output: Path, *limits: float) -> None:
     """Run this module on a file.
 
     Args:
         kind: what the file should be.
         source: any file.
-        output: WAV (mono, 16 bit, `sound.RATE`) or LandmarkSequence.
-        longest: seconds that it may last.
+        output: WAV (mono, 16 bit, `sound.RATE`), LandmarkSequence or PNG.
+        limits: seconds that it may last; of a picture, width and height that it is to cover, px.
 
     Raises:
         InputError: it cannot be used, takes too much memory or time, or lasts longer; without the file's path.
     """
-    words = [sys.executable, "-m", "geneface_ns.viewer.decode", kind, str(source), str(output), f"{longest:g}"]
+    words = [sys.executable, "-m", "geneface_ns.viewer.decode", kind, str(source), str(output)]
+    words += [f"{limit:g}" for limit in limits]
     try:
         ended = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        raise InputError(f"it takes longer than {SECONDS} s to read; convert it to WAV first") from None
+        raise InputError(f"it takes longer than {SECONDS} s to read; {_INSTEAD[kind]}") from None
     if ended.returncode == 0 and output.is_file():
         return
     output.unlink(missing_ok=True)
     said = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
     if not said:
-        raise InputError("it cannot be read within the memory and time allowed; convert it to WAV first")
-    raise InputError(said[-1].removeprefix("error: ").replace(f"{source}: ", "").replace(str(source), source.name))
+        raise InputError(f"it cannot be read within the memory and time allowed; {_INSTEAD[kind]}")
+    raise InputError(_without_path(said[-1].removeprefix("error: "), source))
+
+
+def _without_path(message: str, source: Path) -> str:
+    """The user never saw this path, nor the option that `geneface render` takes such a file by."""
+    for words, instead in (("--background ", ""), (f"{source}: ", ""), (str(source), source.name)):
+        message = message.replace(words, instead)
+    return message
 
 
 def _limit() -> None:
@@ -90,8 +106,24 @@ def _decode_motion(source: Path, output: Path, longest: float) -> None:
     sequence.save(output)
 
 
+def _decode_picture(source: Path, output: Path, width: float, height: float) -> None:
+    import cv2
+
+    from geneface_ns.output.backgrounds import still_picture
+    from geneface_ns.output.finish import cover
+
+    picture = still_picture(source)
+    if picture is None:
+        raise InputError(f"{source}: no picture; give a PNG or JPEG (`geneface render --background` takes videos, too)")
+    cv2.imwrite(str(output), cover(picture, (round(width), round(height)))[..., ::-1])
+
+
 if __name__ == "__main__":
     with ends_in_one_line():
         _limit()
-        work = {"sound": _decode_sound, "motion": _decode_motion}[sys.argv[1]]
-        work(Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4]))
+        work: dict[str, Callable[..., None]] = {
+            "sound": _decode_sound,
+            "motion": _decode_motion,
+            "picture": _decode_picture,
+        }
+        work[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]), *map(float, sys.argv[4:]))

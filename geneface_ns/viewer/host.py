@@ -8,7 +8,7 @@ are gathered in memory and in any order; here they are bounded.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -59,6 +59,7 @@ def _connection(client: viser.ClientHandle) -> Any:
 class _Transfer:
     """One file on its way."""
 
+    button: str
     name: str | None = None
     size: int | None = None
     parts: dict[int, bytes] = field(default_factory=dict)
@@ -66,7 +67,7 @@ class _Transfer:
 
 
 class Uploads:
-    """Takes a client's uploads to one button in viser's place: bounded, and in whatever order the messages come.
+    """Takes a client's uploads to some buttons in viser's place: bounded, and in whatever order the messages come.
 
     viser hands its messages to a pool of threads, so that a part may be handled before the start of its file.
     """
@@ -74,20 +75,19 @@ class Uploads:
     def __init__(
         self,
         client: viser.ClientHandle,
-        button: Any,
+        buttons: Sequence[tuple[Any, Callable[[str, bytes], None]]],
         largest: int,
-        done: Callable[[str, bytes], None],
         refused: Callable[[str], None],
     ) -> None:
         """
         Args:
+            buttons: upload buttons, and what is called with the name and contents of each file.
             largest: bytes of a file, and of all files on their way together.
-            done: called with a file's name and contents.
             refused: called with the reason why a file is not taken.
         """
         self._connection = _connection(client)
-        self._button = element_id(button)
-        self._largest, self._done, self._refused = largest, done, refused
+        self._done = {element_id(button): done for button, done in buttons}
+        self._largest, self._refused = largest, refused
         self._lock = threading.Lock()
         self._transfers: dict[str, _Transfer] = {}
         self._finished: set[str] = set()
@@ -102,7 +102,7 @@ class Uploads:
     def _start(self, _: int, message: Any) -> None:
         problem = None
         with self._lock:
-            if message.transfer_uuid in self._finished or message.source_component_id != self._button:
+            if message.transfer_uuid in self._finished or message.source_component_id not in self._done:
                 return
             waiting = sum(transfer.size or 0 for transfer in self._transfers.values())
             if message.size_bytes + waiting > self._largest:
@@ -112,19 +112,20 @@ class Uploads:
                 self._refuse(message.transfer_uuid)
                 problem = "the file is empty; upload another one"
             else:
-                transfer = self._transfers.setdefault(message.transfer_uuid, _Transfer())
+                transfer = self._transfers.setdefault(message.transfer_uuid, _Transfer(message.source_component_id))
                 transfer.name, transfer.size = str(message.filename), int(message.size_bytes)
         if problem:
-            self._acknowledge(message.transfer_uuid, max(message.size_bytes, 1), max(message.size_bytes, 1))
+            size = max(message.size_bytes, 1)
+            self._acknowledge(message.source_component_id, message.transfer_uuid, size, size)
             self._refused(problem)
         else:
             self._end(message.transfer_uuid)
 
     def _part(self, _: int, message: Any) -> None:
         with self._lock:
-            if message.transfer_uuid in self._finished or message.source_component_id != self._button:
+            if message.transfer_uuid in self._finished or message.source_component_id not in self._done:
                 return
-            transfer = self._transfers.setdefault(message.transfer_uuid, _Transfer())
+            transfer = self._transfers.setdefault(message.transfer_uuid, _Transfer(message.source_component_id))
             transfer.parts[message.part] = message.content
             transfer.received += len(message.content)
             held = sum(transfer.received for transfer in self._transfers.values())
@@ -144,17 +145,17 @@ class Uploads:
             complete = transfer.received == transfer.size
             if complete:
                 self._refuse(name)
-        self._acknowledge(name, transfer.received, transfer.size)
+        self._acknowledge(transfer.button, name, transfer.received, transfer.size)
         if complete:
-            self._done(transfer.name, b"".join(transfer.parts[i] for i in sorted(transfer.parts)))
+            self._done[transfer.button](transfer.name, b"".join(transfer.parts[i] for i in sorted(transfer.parts)))
 
     def _refuse(self, name: str) -> None:
         """What still comes of this one is not kept."""
         self._transfers.pop(name, None)
         self._finished.add(name)
 
-    def _acknowledge(self, name: str, received: int, size: int) -> None:
-        self._connection.queue_message(_messages.FileTransferPartAck(self._button, name, received, size))
+    def _acknowledge(self, button: str, name: str, received: int, size: int) -> None:
+        self._connection.queue_message(_messages.FileTransferPartAck(button, name, received, size))
 
 
 def _megabytes(count: int) -> str:

@@ -5,23 +5,28 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import get_args
 
-import numpy as np
 import viser
-from scipy.spatial.transform import Rotation
 
 from audio_motion.errors import one_line
+from geneface_ns.motion.voice import Voice
 from geneface_ns.viewer.browser import Report
-from geneface_ns.viewer.host import Uploads, change_element
+from geneface_ns.viewer.host import Uploads, change_element, element_id
+from geneface_ns.viewer.path import FILE
 from geneface_ns.viewer.performance import Performance
-from geneface_ns.viewer.picture import Layer, Look, Pose, View
-from geneface_ns.viewer.session import OWN, Delivery, Session
+from geneface_ns.viewer.session import OWN, Session
+from geneface_ns.viewer.shown import ShownControls
+from geneface_ns.viewer.spoken import Delivery, SpokenControls
 from geneface_ns.viewer.stage import Stage
 
 SPEEDS = ("0.25", "0.5", "0.75", "1", "1.5", "2")
 HANDS_OFF = 0.6
 """Seconds after the user's last touch of the frame slider in which the playhead does not move it."""
+RECORD = "Record speech"
+LONGEST_RECORDING = 120.0
+"""Seconds after which a recording ends by itself."""
+SHORTER = 0.9
+"""The part of what may be uploaded that may be recorded: browsers end a little late."""
 _WAVE = (
     '<div id="talking-head-wave" style={{height: "56px", marginBottom: "4px"}}></div>\n\n'
     '<div id="talking-head-time" style={{fontSize: "0.75em", fontVariantNumeric: "tabular-nums"}}></div>'
@@ -43,10 +48,12 @@ class Panel:
         self._touched = 0.0
         self._lock = threading.Lock()
         self._said = ""
+        self._troubles = ("", "")
         with gui.add_folder("Talking head", order=-1):
             self._takes = None if takes is None else gui.add_checkbox("Show it here", False, order=-1)
             self._choice = gui.add_dropdown("Driven by", [OWN], OWN, order=0)
-            upload = gui.add_upload_button("Upload speech (or motion, .npz)", order=1)
+            self._upload = gui.add_upload_button("Upload speech (or motion, .npz)", order=1)
+            self._record = gui.add_button(RECORD, order=1.5)
             self._play = gui.add_button("Play", order=2)
             gui.add_markdown(_WAVE, order=3)
             self._slider = gui.add_slider("Frame", 0, 1, 1, 0, order=4)
@@ -55,50 +62,28 @@ class Panel:
             self._progress = gui.add_progress_bar(0.0, visible=False, order=7)
             self._message = gui.add_markdown("", visible=False, order=8)
             self._pictures = gui.add_text("Pictures", "", disabled=True, order=9)
-            with gui.add_folder("How it is spoken", order=10, expand_by_default=False):
-                self._temperature = gui.add_slider("Liveliness", 0.0, 1.0, 0.05, 0.1)
-                self._seed = gui.add_number("Seed", 0, min=0, max=2**31 - 1, step=1)
-                self._postnet = gui.add_checkbox("Post-net", True)
-                again = gui.add_button("Speak again")
-            with gui.add_folder("How it is shown", order=11, expand_by_default=False):
-                pose = gui.add_dropdown("Head", get_args(Pose), "as filmed")
-                mouth = gui.add_slider("Mouth", 0.0, 2.0, 0.05, 1.0)
-                blinks = gui.add_checkbox("Blinks", True)
-                layer = gui.add_dropdown("Layer", get_args(Layer), "everything")
-                background = gui.add_rgb("Background", (0, 0, 0))
-                landmarks = gui.add_checkbox("Landmarks", False)
-                beside = gui.add_checkbox("Real frame", False)
-                export = gui.add_button("Export as video")
-        self._playing = False
-        self.session = Session(stage, client, self._heard, self.say, self._predicted, self._performs)
+            self._spoken = SpokenControls(gui, 10, lambda: self.session.choose(self.session.choice))
+            shown = ShownControls(stage, client, 11)
+        self._labels: dict[str, str] = {}
+        self.session = Session(stage, client, self)
+        shown.listen(self.session.player.change)
         self._uploads = Uploads(
-            client, upload, stage.most_bytes, self._uploaded, lambda why: self.say(f"upload: {why}")
+            client,
+            [
+                (self._upload, self._uploaded),
+                (shown.upload, lambda name, content: self.session.add_picture(name, content, shown.put_behind)),
+            ],
+            stage.most_bytes,
+            lambda why: self.say(f"upload: {why}"),
         )
         self._choice.options = self.session.choices
         self._choice.on_update(self._chosen)
-        again.on_click(lambda _: self._again())
-        export.on_click(
+        longest = min(LONGEST_RECORDING, SHORTER * stage.most_seconds)
+        self._record.on_click(lambda _: self.session.browser.record(self._upload, longest))
+        shown.video.on_click(
             lambda _: self.session.export(lambda path: client.send_file_download("talking-head.mp4", path.read_bytes()))
         )
-
-        def look() -> None:
-            self.session.player.change(
-                Look(
-                    stage.renderer.camera.size,
-                    pose.value,
-                    view_of(client.camera, stage.scale) if pose.value == "free camera" else None,
-                    layer.value,
-                    background.value,
-                    mouth.value,
-                    blinks.value,
-                    landmarks.value,
-                    beside.value,
-                )
-            )
-
-        for element in (pose, mouth, blinks, layer, background, landmarks, beside):
-            element.on_update(lambda _: look())
-        client.camera.on_update(lambda _: look())
+        shown.path.on_click(lambda _: self.session.export_path(lambda data: client.send_file_download(FILE, data)))
         self._play.on_click(lambda _: self._press())
         self._slider.on_update(self._slid)
         if self._takes is not None and takes is not None:
@@ -111,6 +96,7 @@ class Panel:
             self._takes.on_update(take)  # one function: where the server sets the value, viser calls the last one alone
         self._speed.on_update(lambda event: self.session.browser.rate(float(event.target.value)))
         self._loop.on_update(lambda event: self.session.browser.loop(bool(event.target.value)))
+        self.session.browser.open()
         self.session.choose(OWN)
 
     def say(self, message: str) -> None:
@@ -122,10 +108,55 @@ class Panel:
         self._message.content = f"**{plain(message)}**" if message else ""
         self._message.visible = bool(message)
 
+    @property
+    def delivery(self) -> Delivery:
+        """How speech shall be performed."""
+        return self._spoken.delivery
+
+    def progress(self, part: float) -> None:
+        """Show how far a prediction or an export is."""
+        shown = part < 1.0
+        self._progress.value = 100 * part
+        if self._progress.visible != shown:
+            self._progress.visible = shown
+
+    def heard(self, report: Report) -> None:
+        """Show what the page says of itself."""
+        performance, slider = self.session.performance, self._slider
+        self._relabel(self._play, "Pause" if report.playing else "Play")
+        recorded = report.recorded
+        self._relabel(self._record, RECORD if recorded is None else f"Stop recording ({recorded:.0f} s)")
+        troubles = why_silent(report.note), why_not_recorded(report.microphone)
+        if troubles != self._troubles:
+            self._troubles = troubles
+            self.say(" ".join(filter(None, troubles)))
+        if performance is None:
+            return
+        index = performance.index_at(self.session.browser.position())
+        if slider.value != index and time.monotonic() - self._touched > HANDS_OFF:
+            slider.value = index
+        said = f"{report.rate_shown:.0f} a second, {100 * self.session.player.ready:.0f} % at hand"
+        if self._pictures.value != said:
+            self._pictures.value = said
+
+    def speaks_with(self, voice: Voice) -> None:
+        """Offer what that voice can do."""
+        self._spoken.speaks_with(voice)
+
+    def performs(self, performance: Performance) -> None:
+        """Offer what can be done with another performance."""
+        change_element(self._slider, max=max(performance.total - 1, 1))
+        self._spoken.performs(performance.spoken)
+
     def close(self) -> None:
         """The browser is gone."""
         self._uploads.close()
         self.session.close()
+
+    def _relabel(self, button: viser.GuiButtonHandle, label: str) -> None:
+        if self._labels.get(element_id(button)) != label:
+            self._labels[element_id(button)] = label
+            change_element(button, label=label)
 
     def _press(self) -> None:
         self._appear()
@@ -139,18 +170,11 @@ class Panel:
         if event.client is not None:
             self.session.choose(event.target.value)
 
-    def _again(self) -> None:
-        self.session.delivery = Delivery(int(self._seed.value), float(self._temperature.value), self._postnet.value)
-        self.session.choose(self.session.choice)
-
     def _uploaded(self, name: str, content: bytes) -> None:
         choice = self.session.add_file(name, content)
         self._choice.options = self.session.choices
         self._choice.value = choice
         self.session.choose(choice)
-
-    def _performs(self, performance: Performance) -> None:
-        change_element(self._slider, max=max(performance.total - 1, 1))
 
     def _slid(self, event: viser.GuiEvent) -> None:
         performance = self.session.performance
@@ -162,35 +186,27 @@ class Panel:
         self.session.browser.seek((index + 0.5) / performance.fps)
         self.session.player.wake()
 
-    def _heard(self, report: Report) -> None:
-        performance, slider = self.session.performance, self._slider
-        if report.playing != self._playing:
-            self._playing = report.playing
-            change_element(self._play, label="Pause" if report.playing else "Play")
-        if report.note:
-            self.say(f"the browser does not play the sound ({report.note}); press Play again")
-        if performance is None:
-            return
-        index = performance.index_at(self.session.browser.position())
-        if slider.value != index and time.monotonic() - self._touched > HANDS_OFF:
-            slider.value = index
-        said = f"{report.rate_shown:.0f} a second, {100 * self.session.player.ready:.0f} % at hand"
-        if self._pictures.value != said:
-            self._pictures.value = said
 
-    def _predicted(self, part: float) -> None:
-        shown = part < 1.0
-        self._progress.value = 100 * part
-        if self._progress.visible != shown:
-            self._progress.visible = shown
+def why_silent(reason: str) -> str:
+    """What a browser's user is told that hears nothing."""
+    if not reason:
+        return ""
+    if reason == "NotAllowedError":  # sound may only begin with a click, and this one was lost on the way
+        return "the browser does not play the sound yet; press Play again"
+    return f"this browser cannot play the sound ({reason}); move the frame slider, or use another browser"
 
 
-def view_of(camera: viser.CameraHandle, scale: float) -> View:
-    """Where a browser's camera stands; viser's looks along +z with y down."""
-    c2w = np.eye(4)
-    c2w[:3, :3] = Rotation.from_quat(np.roll(camera.wxyz, -1)).as_matrix() * (1, -1, -1)
-    c2w[:3, 3] = np.asarray(camera.position) / scale
-    return View(tuple(c2w.ravel().tolist()), float(camera.fov), round(float(camera.aspect), 3))
+def why_not_recorded(reason: str) -> str:
+    """What a browser's user is told that wanted to record."""
+    if not reason:
+        return ""
+    known = {
+        "NotAllowedError": "the browser does not let this page use the microphone; allow it beside the address",
+        "NotFoundError": "the browser finds no microphone; connect one",
+        "NoRecorder": "this browser does not record in this page; try another one, at localhost or by https",
+    }
+    why = known.get(reason, f"the microphone cannot be recorded ({reason}); try another browser")
+    return f"{why}, or upload a file"
 
 
 def plain(text: str) -> str:

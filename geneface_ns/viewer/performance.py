@@ -34,6 +34,8 @@ class Performance:
     """Where the head is and how the body moves."""
     filmed: bool = False
     """Whether frame i is the capture's own frame i."""
+    spoken: bool = False
+    """Whether its motion is predicted from the sound."""
     frames: list[MotionFrame] = field(default_factory=list)
     """Those known so far; appended by one thread, read by others."""
 
@@ -67,7 +69,7 @@ def own_performance(person: Person, sound: PlayedSound) -> Performance:
     trajectory = Trajectory(person.c2w.astype(np.float64), person.body.astype(np.float64), person.fps)
     landmarks = person.landmarks
     frames = list(map(MotionFrame, landmarks.landmarks, landmarks.eye_openness))
-    return Performance("the person's own video", person.fps, len(frames), sound, trajectory, True, frames)
+    return Performance("the person's own video", person.fps, len(frames), sound, trajectory, filmed=True, frames=frames)
 
 
 def sequence_performance(title: str, sequence: LandmarkSequence, person: Person, sound: PlayedSound) -> Performance:
@@ -76,14 +78,13 @@ def sequence_performance(title: str, sequence: LandmarkSequence, person: Person,
     frames = list(motion_of_sequence(sequence, person, total))
     whole = is_own(sequence, person) and len(sequence) == len(person)
     trajectory = own_performance(person, sound).trajectory if whole else own_trajectory(person)
-    return Performance(title, person.fps, total, sound, trajectory, whole, frames)
+    return Performance(title, person.fps, total, sound, trajectory, filmed=whole, frames=frames)
 
 
 def speech_performance(title: str, person: Person, sound: PlayedSound) -> Performance:
     """Speech whose motion is still to be predicted (`fill`)."""
-    return Performance(
-        title, person.fps, frames_in(sound.seconds, person.fps), sound, own_trajectory(person), frames=[]
-    )
+    total = frames_in(sound.seconds, person.fps)
+    return Performance(title, person.fps, total, sound, own_trajectory(person), spoken=True)
 
 
 def capture_sound(person: Person) -> Path | None:

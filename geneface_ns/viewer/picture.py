@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Literal
 
 import cv2
@@ -15,6 +16,8 @@ from geneface_ns.capture_format.person import Person
 from geneface_ns.capture_format.pictures import read_png
 from geneface_ns.motion.eyes import with_eyes
 from geneface_ns.motion.sequence import MotionFrame, own_eyes
+from geneface_ns.output.backgrounds import backgrounds
+from geneface_ns.output.finish import Frame, as_rendered, cover, over
 from geneface_ns.renderers.contract import Layers, Renderer
 from geneface_ns.scene.camera import Pinhole
 from geneface_ns.scene.condition import Condition
@@ -45,6 +48,29 @@ class View:
 
 
 @dataclass(frozen=True)
+class Backdrop:
+    """What stands behind the person instead of what was filmed."""
+
+    name: str
+    """Equal names, equal pictures."""
+    pixels: np.ndarray = field(compare=False, repr=False)
+    """uint8 [H, W, 3] of any size; its middle covers the picture."""
+
+
+def backdrop_of(background: str, size: tuple[int, int]) -> Backdrop:
+    """What `geneface render --background` shows behind the first frame.
+
+    Args:
+        background: `#rrggbb`, or the path of a picture.
+        size: width and height of the pictures, px.
+
+    Raises:
+        InputError: see `output.backgrounds.backgrounds`.
+    """
+    return Backdrop(background, next(backgrounds(background, size, 25.0)))
+
+
+@dataclass(frozen=True)
 class Look:
     """How a performance is shown; pictures of the same frame and look are the same."""
 
@@ -55,8 +81,8 @@ class Look:
     view: View | None = None
     """Where a free camera stands."""
     shown: Layer = "everything"
-    background: tuple[int, int, int] = (0, 0, 0)
-    """Behind the head alone."""
+    background: Backdrop | None = None
+    """None: what was filmed; black behind the head alone."""
     mouth: float = 1.0
     """Amplitude of mouth and jaw about the mean face."""
     blinks: bool = True
@@ -72,7 +98,7 @@ def paint(renderer: Renderer, person: Person, performance: Performance, index: i
     motion = moved(performance.frames[index], person, look)
     camera, view = renderer.camera.scaled_to(look.size), None
     if look.pose == "free camera" and look.view is not None:
-        camera, view = _pinhole(look.view, look.size[1]), np.array(look.view.c2w, np.float32).reshape(4, 4)
+        camera, view = seen_through(look.view, look.size[1]), np.array(look.view.c2w, np.float32).reshape(4, 4)
 
     def tensor(array: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(np.asarray(array, np.float32), device=renderer.device)
@@ -83,7 +109,7 @@ def paint(renderer: Renderer, person: Person, performance: Performance, index: i
             body_in_image_units(tensor(body)[None], *renderer.capture_size),
         )
         layers = renderer.render(condition, camera, None if view is None else tensor(view))
-        picture = np.ascontiguousarray((_chosen(layers, look) * 255 + 0.5).to(torch.uint8).cpu().numpy())
+        picture = np.ascontiguousarray(_chosen(layers, look))
     if look.landmarks:
         mark(picture, motion.landmarks, camera, c2w if view is None else view)
     if look.beside and performance.filmed and (real := real_frame(person, index, look.size)) is not None:
@@ -105,19 +131,27 @@ def moved(motion: MotionFrame, person: Person, look: Look) -> MotionFrame:
     return MotionFrame(landmarks, eyes)
 
 
-def _chosen(layers: Layers, look: Look) -> torch.Tensor:
-    """What is to be seen of the layers: [H, W, 3] in [0, 1]."""
-    if look.shown == "head alone":
-        behind = torch.tensor(look.background, device=layers.head.device) / 255
-        return (layers.head + (1 - layers.opacity) * behind).clamp(0, 1)
+def _chosen(layers: Layers, look: Look) -> np.ndarray:
+    """What is to be seen of the layers: uint8 [H, W, 3]."""
     if look.shown == "opacity":
-        return layers.opacity.expand(-1, -1, 3).clamp(0, 1)
+        return _grey(layers.opacity)
     if look.shown == "depth":
         inside = layers.depth[layers.opacity > 0.5]
         near, far = (inside.min(), inside.max()) if len(inside) else (layers.depth.min(), layers.depth.max())
-        close = 1 - (layers.depth - near) / (far - near).clamp_min(1e-6)
-        return (close * layers.opacity).clamp(0, 1).expand(-1, -1, 3)
-    return layers.rgb
+        return _grey((1 - (layers.depth - near) / (far - near).clamp_min(1e-6)) * layers.opacity)
+    if look.shown == "everything" and look.background is None:
+        return as_rendered(layers)
+    size = layers.rgb.shape[1], layers.rgb.shape[0]
+    black = np.zeros((size[1], size[0], 3), np.uint8)
+    behind = black if look.background is None else cover(look.background.pixels, size)
+    if look.shown == "head alone":
+        layers = layers._replace(person=torch.cat([layers.head, layers.opacity], dim=-1).clamp(0, 1))
+    return over(Frame.around(size, None), repeat(behind))(layers)
+
+
+def _grey(values: torch.Tensor) -> np.ndarray:
+    """[H, W, 1] in [0, 1] as uint8 [H, W, 3]."""
+    return (values.expand(-1, -1, 3).clamp(0, 1) * 255 + 0.5).to(torch.uint8).cpu().numpy()
 
 
 def mark(picture: np.ndarray, landmarks: np.ndarray, camera: Pinhole, c2w: np.ndarray) -> None:
@@ -139,8 +173,9 @@ def real_frame(person: Person, index: int, size: tuple[int, int]) -> np.ndarray 
     return cv2.resize(read_png(layout.image(index))[..., :3], size, interpolation=cv2.INTER_AREA)
 
 
-def _pinhole(view: View, height: int) -> Pinhole:
-    size = max(1, min(round(height * view.aspect), 4 * height)), height
+def seen_through(view: View, height: int) -> Pinhole:
+    """A free camera's lens, for pictures of that height; their width is even, as videos want it."""
+    size = max(2, 2 * round(min(height * view.aspect, 4 * height) / 2)), height
     focal = height / (2 * math.tan(view.fov / 2))
     return Pinhole((focal, focal), (size[0] / 2, height / 2), size)
 

@@ -47,6 +47,7 @@
       visible: document.visibilityState === "visible",
       drift: fresh.length ? fresh.reduce((a, b) => a + b, 0) / fresh.length : null,
       rate_shown: moments.filter((at) => now - at < 2000).length / 2,
+      ...window.talkingHeadRecorder.state(),
     };
     fresh = [];
     page.sendMessageRef.current({

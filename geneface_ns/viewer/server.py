@@ -33,6 +33,8 @@ class Panels:
         need_private_api()
         self._stage, self._takes = stage, takes
         self._open: dict[int, Panel] = {}
+        self._gone: set[int] = set()
+        """Browsers that went while their panel was being made."""
         self._lock = threading.Lock()
         server.on_client_connect(self._connect)
         server.on_client_disconnect(self._disconnect)
@@ -48,11 +50,17 @@ class Panels:
     def _connect(self, client: viser.ClientHandle) -> None:
         panel = Panel(self._stage, client, self._takes)
         with self._lock:
-            self._open[client.client_id] = panel
+            gone = client.client_id in self._gone
+            if not gone:
+                self._open[client.client_id] = panel
+        if gone:
+            panel.close()
 
     def _disconnect(self, client: viser.ClientHandle) -> None:
         with self._lock:
             panel = self._open.pop(client.client_id, None)
+            if panel is None:
+                self._gone.add(client.client_id)
         if panel is not None:
             panel.close()
 
@@ -93,8 +101,9 @@ def served(stage: Stage, host: str, port: int) -> Iterator[str]:
     """Serve a stage while the block lasts; yields its address, with a token where others than this machine are served.
 
     Raises:
-        InputError: as `need_port`.
+        InputError: as `need_port`, or another viser than the one that this is made for.
     """
+    need_private_api()
     need_port(host, port)
     token = None if host in LOCAL else new_token()
     with guarded(token):

@@ -7,17 +7,20 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import viser
 
 from audio_motion.errors import InputError
 from audio_motion.sequence import LandmarkSequence
+from geneface_ns.motion.camera_path import write_path
 from geneface_ns.motion.speech import motion_of_speech
+from geneface_ns.motion.voice import Voice
 from geneface_ns.viewer.browser import Browser, Report
 from geneface_ns.viewer.decode import decode_apart
 from geneface_ns.viewer.export import export
+from geneface_ns.viewer.path import seen_path, use_of_path
 from geneface_ns.viewer.performance import (
     Performance,
     capture_sound,
@@ -25,9 +28,10 @@ from geneface_ns.viewer.performance import (
     sequence_performance,
     speech_performance,
 )
-from geneface_ns.viewer.picture import Look
+from geneface_ns.viewer.picture import Backdrop, backdrop_of
 from geneface_ns.viewer.player import Player
 from geneface_ns.viewer.sound import PlayedSound, load_played, silence
+from geneface_ns.viewer.spoken import Delivery
 from geneface_ns.viewer.stage import Stage
 
 OWN = "own video"
@@ -38,40 +42,36 @@ MOST_UPLOADS = 8
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """How speech is performed."""
+class Front(Protocol):
+    """What a session asks of its panel and tells it, from any thread."""
 
-    seed: int = 0
-    """Another seed, another performance."""
-    temperature: float = 0.1
-    """0 is the likeliest motion, 1 the full variety."""
-    postnet: bool = True
-    """Whether the person's own post-net moves it into what their face does."""
+    @property
+    def delivery(self) -> Delivery:
+        """How speech shall be performed."""
+        ...
+
+    def say(self, message: str) -> None:
+        """Something for the user to read; empty: nothing any more."""
+
+    def progress(self, part: float) -> None:
+        """How far a prediction or an export is, 1 when it is done."""
+
+    def heard(self, report: Report) -> None:
+        """What the page says of itself."""
+
+    def speaks_with(self, voice: Voice) -> None:
+        """The voice is at hand."""
+
+    def performs(self, performance: Performance) -> None:
+        """Another performance has begun."""
 
 
 class Session:
-    """State of one browser; nothing of it is shared with others.
+    """State of one browser; nothing of it is shared with others."""
 
-    `say` and `progress` are called from any thread: a message for the user, and how far the prediction is (1: done).
-    """
-
-    def __init__(
-        self,
-        stage: Stage,
-        client: viser.ClientHandle,
-        heard: Callable[[Report], None],
-        say: Callable[[str], None],
-        progress: Callable[[float], None],
-        performs: Callable[[Performance], None],
-    ) -> None:
-        """
-        Args:
-            heard: called with each report of the page.
-            performs: called when another performance has begun.
-        """
-        self.stage, self._say, self._progress, self._performs = stage, say, progress, performs
-        self._own_heard = heard
+    def __init__(self, stage: Stage, client: viser.ClientHandle, front: Front) -> None:
+        self.stage, self._front = stage, front
+        self._say, self._progress = front.say, front.progress
         self._folder = Path(tempfile.mkdtemp(prefix=f"browser-{client.client_id}-", dir=stage.folder))
         self._files = dict(stage.sounds)
         self._uploads: list[str] = []
@@ -82,12 +82,12 @@ class Session:
         self._exporting = threading.Lock()
         self.performance: Performance | None = None
         """What is performed."""
-        self.delivery = Delivery()
-        """Of what is chosen next."""
         self.choice = OWN
         """What was chosen last."""
         self.browser = Browser(client, self._heard)
-        self.player = Player(stage, client, self.browser, lambda error: say(f"a picture could not be made: {error}"))
+        self.player = Player(
+            stage, client, self.browser, lambda error: self._say(f"a picture could not be made: {error}")
+        )
 
     @property
     def choices(self) -> list[str]:
@@ -116,7 +116,24 @@ class Session:
             self.choice = name
             self._stop.set()
             self._stop = stop = threading.Event()
-        threading.Thread(target=self._work, args=(name, stop), name="prediction", daemon=True).start()
+        self._start("prediction", name, lambda: self._perform(name, stop), stop)
+
+    def add_picture(self, name: str, content: bytes, done: Callable[[Backdrop], None]) -> None:
+        """Read a picture to stand behind the person, in a thread of its own; `done` is called with it."""
+
+        def read() -> None:
+            upload, picture = self._new_file(".upload"), self._new_file(".png")
+            size = self.stage.renderer.camera.size
+            try:
+                upload.write_bytes(content)
+                decode_apart("picture", upload, picture, *size)
+                done(backdrop_of(str(picture), size))
+                self._say("")
+            finally:
+                upload.unlink(missing_ok=True)
+                picture.unlink(missing_ok=True)
+
+        self._start("picture", name, read, self._ended)
 
     def export(self, done: Callable[[Path], None]) -> None:
         """Write what is shown to a video, in a thread of its own; `done` is called with it, and it is removed then."""
@@ -127,21 +144,33 @@ class Session:
         if not self._exporting.acquire(blocking=False):
             self._say("an export is under way")
             return
-        threading.Thread(target=self._export, args=(performance, look, done), name="export", daemon=True).start()
 
-    def _export(self, performance: Performance, look: Look, done: Callable[[Path], None]) -> None:
-        path = self._new_file(".mp4")
+        def work() -> None:
+            path = self._new_file(".mp4")
+            try:
+                if export(self.stage, performance, look, path, self._ended, self._progress):
+                    done(path)
+            finally:
+                path.unlink(missing_ok=True)
+                self._exporting.release()
+
+        self._start("export", "export", work, self._ended)
+
+    def export_path(self, done: Callable[[bytes], None]) -> None:
+        """Write the camera that is looked through to a camera path; `done` is called with its contents."""
+        performance, look = self.performance, self.player.look
+        if performance is None:
+            return
+        path = self._new_file(".json")
         try:
-            if export(self.stage, performance, look, path, self._ended, self._progress):
-                done(path)
-        except Exception as error:  # the viewer lives on
-            if not self._ended.is_set():
-                _log.exception("the export failed")
-                self._progress(1.0)
-                self._say(f"the export failed: {error}")
+            seen = seen_path(self.stage.person, self.stage.renderer.camera, performance, look)
+            write_path(path, *seen, self.stage.person.fps)
+            done(path.read_bytes())
+            self._say(use_of_path(self.stage.run))
+        except InputError as error:
+            self._say(f"camera path: {error}")
         finally:
             path.unlink(missing_ok=True)
-            self._exporting.release()
 
     def close(self) -> None:
         """End all threads and remove all files of this browser."""
@@ -154,20 +183,28 @@ class Session:
 
     def _heard(self, report: Report) -> None:
         self.player.wake()
-        self._own_heard(report)
+        self._front.heard(report)
 
-    def _work(self, name: str, stop: threading.Event) -> None:
-        try:
-            self._perform(name, stop)
-        except InputError as error:
-            if not stop.is_set():
-                self._progress(1.0)
-                self._say(f"{name}: {error}")
-        except Exception as error:  # whatever it is, the viewer lives on
-            if not self._ended.is_set():
-                _log.exception("%s could not be performed", name)
-                self._progress(1.0)
-                self._say(f"{name}: could not be performed ({type(error).__name__})")
+    def _start(self, kind: str, name: str, work: Callable[[], None], stop: threading.Event) -> None:
+        """Do something in a thread of its own; nothing is said of it once `stop` is set."""
+
+        def run() -> None:
+            try:
+                work()
+            except InputError as error:
+                if not stop.is_set():
+                    self._progress(1.0)
+                    self._say(f"{name}: {error}")
+            except Exception as error:  # whatever it is, the viewer lives on
+                if not self._ended.is_set():
+                    _log.exception("%s: the %s failed", name, kind)
+                    self._progress(1.0)
+                    self._say(f"{name}: could not be performed ({type(error).__name__})")
+            finally:
+                if self._ended.is_set():  # what was still being written when all was removed
+                    shutil.rmtree(self._folder, ignore_errors=True)
+
+        threading.Thread(target=run, name=kind, daemon=True).start()
 
     def _perform(self, name: str, stop: threading.Event) -> None:
         person = self.stage.person
@@ -188,10 +225,11 @@ class Session:
         voice = self.stage.voice()
         self._say("")
         performance = speech_performance(name, person, sound)
-        delivery = self.delivery
-        if not delivery.postnet:
-            voice = replace(voice, postnet=None)
-        motion = motion_of_speech(sound.path, voice, person, delivery.seed, delivery.temperature)
+        self._front.speaks_with(voice)
+        delivery = self._front.delivery
+        motion = motion_of_speech(
+            *(sound.path, delivery.of(voice), person, delivery.seed, delivery.temperature), post=delivery.post
+        )
 
         def arrived() -> None:
             if len(performance.frames) == 1:
@@ -211,7 +249,7 @@ class Session:
         if before is not None:
             before.sound.path.unlink(missing_ok=True)
         self.player.show(performance)
-        self._performs(performance)
+        self._front.performs(performance)
 
     def _sound_of(self, path: Path | None, seconds: float) -> PlayedSound:
         """A file's sound as the page plays it, or silence of that length."""

@@ -25,6 +25,8 @@ class Stage:
     """What speech moves the face with; fitted on first use, which may take a while."""
     folder: Path
     """Where files of browsers live while they are connected."""
+    run: Path
+    """The run's folder, or the person file: what command lines are told."""
     version: Callable[[], int] = lambda: 0
     """Another number whenever the portrait has changed: pictures made before are made again."""
     scale: float = 1.0

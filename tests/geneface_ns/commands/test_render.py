@@ -13,6 +13,7 @@ from audio_motion.errors import InputError
 from audio_motion.media import load_audio
 from audio_motion.models.checkpoint import load_generator, load_postnet, save_generator
 from audio_motion.models.pretrained import PRETRAINED_GENERATOR
+from audio_motion.postprocess import AS_GENERATED
 from audio_motion.topology import TEMPLATE
 from audio_motion.training import generator, postnet
 from audio_motion.training.generator import GeneratorTraining, train_generator
@@ -53,6 +54,18 @@ def test_speech_moves_the_captured_persons_face(tmp_path: Path, capture: Capture
     assert eyes.min() == pytest.approx(0.05, abs=0.01)
     late = list(motion_of_speech(speech, Voice(path), capture, seed=3, temperature=0.5, start=0.5))
     assert len(late) == 15
+
+
+def test_post_processing_can_be_left_out(tmp_path: Path, capture: Capture) -> None:
+    speech, voice = write_wav(tmp_path / "speech.wav", 6.0, 16000), Voice(capture.folder / GENERATOR_FILE)
+    usual = list(motion_of_speech(speech, voice, capture, 3, 1.0))
+    plain = list(motion_of_speech(speech, voice, capture, 3, 1.0, post=AS_GENERATED))
+    assert len(plain) == len(usual) == 60
+    eyes = np.stack([frame.eye_openness for frame in plain])
+    assert np.ptp(eyes) < 1e-6, "a blink is none of the generator's"
+    assert np.ptp(np.stack([frame.eye_openness for frame in usual])) > 0.05
+    step = [np.abs(np.diff(np.stack([f.landmarks[48:] for f in frames]), axis=0)).mean() for frames in (usual, plain)]
+    assert step[0] < step[1], "nothing was smoothed"
 
 
 def test_a_generator_that_is_there_is_used(capture: Capture) -> None:

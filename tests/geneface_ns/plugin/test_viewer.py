@@ -19,6 +19,7 @@ from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.plugin import model as plugin_model
 from geneface_ns.plugin.model import GeneFaceModelConfig
 from geneface_ns.plugin.viewer import CaptureView, in_viewer, message_picture
+from geneface_ns.viewer import host
 from tests.geneface_ns.fakes import make_capture
 
 
@@ -152,3 +153,18 @@ def test_the_viewer_says_who_can_reach_it(viewer: Viewer, capsys: pytest.Capture
     viewer.config.websocket_host = "0.0.0.0"  # nerfstudio's own line says that
     view._setup(viewer)
     assert "websocket-host" not in capsys.readouterr().out
+
+
+def test_a_viser_that_cannot_play_sound_is_said_and_the_viewer_goes_on(
+    viewer: Viewer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(host, "_NEEDED", (*host._NEEDED, "MessageOfAnotherViser"))
+    viewer.pipeline.model.view._setup(viewer)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "no panel to play sound with" in said
+    assert "has no MessageOfAnotherViser; install viser 0.2.7" in said
+    browser = Browser()
+    machine = RenderStateMachine(viewer, 10, browser)  # type: ignore[arg-type]
+    machine.start()
+    assert not is_message(next_picture(viewer, machine, browser))
+    machine.running = False

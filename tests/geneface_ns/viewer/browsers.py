@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserType, Page
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -33,8 +33,12 @@ PATIENCE = 120.0
 """Seconds until something is taken for missing; nothing is measured by it."""
 
 
+MICROPHONE = ("--use-fake-device-for-media-stream",)
+"""A flag by which there is a microphone, which hears beeps. Whether a page may use it is its context's to say."""
+
+
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*flags: str) -> Iterator[Browser]:
     """Debian's browser; a test without it is skipped, or fails where GENEFACE_BROWSER says that there must be one."""
     try:
         from playwright.sync_api import sync_playwright
@@ -42,12 +46,18 @@ def chromium() -> Iterator[Browser]:
         _missing("playwright is not installed")
     if not CHROMIUM.is_file():
         _missing(f"there is no {CHROMIUM}")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
-        try:
-            yield browser
-        finally:
-            browser.close()
+    with sync_playwright() as playwright, launched(playwright.chromium, *flags) as browser:
+        yield browser
+
+
+@contextmanager
+def launched(kind: BrowserType, *flags: str) -> Iterator[Browser]:
+    """One more browser; `kind` is the `browser_type` of another."""
+    browser = kind.launch(executable_path=str(CHROMIUM), args=[*FLAGS, *flags])
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 def _missing(why: str) -> None:
@@ -104,12 +114,17 @@ class Server:
 class Viewer:
     """One page at the viewer."""
 
-    def __init__(self, browser: Browser, address: str, shown: bool = True) -> None:
+    def __init__(
+        self, browser: Browser, address: str, shown: bool = True, permissions: tuple[str, ...] = (), script: str = ""
+    ) -> None:
         """
         Args:
             shown: whether the performance is on the screen from the beginning.
+            permissions: what the page may do.
+            script: what is run before anything of the page.
         """
-        self.context = browser.new_context(viewport={"width": 900, "height": 700})
+        self.context = browser.new_context(viewport={"width": 900, "height": 700}, permissions=list(permissions))
+        self.context.add_init_script(script)
         self.page: Page = self.context.new_page()
         self.errors: list[str] = []
         self.page.on("console", lambda message: self._note(message.type, message.text))
@@ -170,11 +185,26 @@ class Viewer:
         self._beside(label).locator("input:not([type=hidden])").first.click()
         self.page.get_by_role("option", name=option, exact=True).click()
 
+    def chosen(self, label: str) -> str:
+        """What a dropdown says."""
+        return self._beside(label).locator("input:not([type=hidden])").first.input_value()
+
+    def can(self, button: str) -> bool:
+        """Whether there is such a button, be its folder open or not."""
+        return self.page.get_by_role("button", name=button, exact=True, include_hidden=True).count() > 0
+
     def _beside(self, label: str) -> Any:
         return self.page.locator(f"xpath=//label[text()='{label}']/../../..")
 
-    def upload(self, *files: Path) -> None:
-        self.page.locator("input[type=file]").set_input_files([str(file) for file in files])
+    def upload(self, file: Path, button: str = "Upload speech (or motion, .npz)") -> None:
+        found = self.page.get_by_role("button", name=button, exact=True, include_hidden=True)
+        found.locator("xpath=preceding-sibling::input[@type='file']").set_input_files(str(file))
+
+    def download(self, button: str, file: Path) -> None:
+        """Press a button, and keep what comes of it."""
+        with self.page.expect_download(timeout=1000 * PATIENCE) as download:
+            self.click(button)
+        download.value.save_as(file)
 
     def frame(self, index: int) -> np.ndarray:
         """Go to a frame of the performance, and see it (`picture`)."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -134,10 +135,8 @@ def test_uploaded_speech_moves_the_mouth(viewer: Viewer, place: Path) -> None:
 
 def test_what_is_seen_becomes_a_video_with_its_sound(viewer: Viewer, place: Path) -> None:
     viewer.fold("How it is shown")
-    with viewer.page.expect_download(timeout=120_000) as download:
-        viewer.click("Export as video")
+    viewer.download("Export as video", place / "seen.mp4")
     viewer.fold("How it is shown")
-    download.value.save_as(place / "seen.mp4")
     with av.open(str(place / "seen.mp4")) as video:
         pictures = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
     assert len(pictures) == int(SPOKEN * FPS)
@@ -145,6 +144,27 @@ def test_what_is_seen_becomes_a_video_with_its_sound(viewer: Viewer, place: Path
     heard, said = load_audio(place / "seen.mp4"), load_audio(place / "speech.wav")
     count = min(len(heard), len(said))
     assert np.corrcoef(heard[:count], said[:count])[0, 1] > 0.95
+
+
+def test_something_else_stands_behind_the_person(viewer: Viewer, place: Path) -> None:
+    def share(colour: tuple[int, int, int]) -> float:
+        return float((np.abs(viewer.picture() - colour).max(axis=2) < 40).mean())
+
+    cv2.imwrite(str(place / "blue.png"), np.full((50, 90, 3), (230, 20, 20), np.uint8))
+    viewer.fold("How it is shown")
+    assert share((0, 177, 64)) == share((20, 20, 230)) == 0
+    viewer.choose("Background", "colour")
+    viewer.wait(lambda: share((0, 177, 64)) > 0.2, "the colour")
+    assert share((0, 177, 64)) < 0.7, "the person is gone"
+    viewer.upload(place / "blue.png", "Upload background picture")
+    viewer.wait(lambda: share((20, 20, 230)) > 0.2, "the picture")
+    assert viewer.chosen("Background") == "picture"
+    viewer.upload(place / "speech.wav", "Upload background picture")
+    viewer.wait(lambda: "no picture; give a PNG or JPEG" in viewer.text(), "the message")
+    assert share((20, 20, 230)) > 0.2
+    viewer.choose("Background", "as filmed")
+    viewer.wait(lambda: share((20, 20, 230)) == 0, "the filmed one")
+    viewer.fold("How it is shown")
 
 
 def test_files_that_cannot_be_used_are_a_message(viewer: Viewer, server: Server, place: Path) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import wave
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from audio_motion.errors import InputError
 from audio_motion.sequence import LandmarkSequence
+from geneface_ns.output.backgrounds import backgrounds
 from geneface_ns.viewer import decode
 from geneface_ns.viewer.decode import decode_apart
+from geneface_ns.viewer.picture import backdrop_of
 from geneface_ns.viewer.sound import RATE, load_played, silence
 from tests.geneface_ns.fakes import make_capture
 from tests.geneface_ns.output.test_video import write_wav
-from tests.geneface_ns.viewer.bad import bad_files
+from tests.geneface_ns.viewer.bad import bad_files, bad_pictures
 
 
 def test_a_sound_keeps_its_time(tmp_path: Path) -> None:
@@ -39,6 +42,25 @@ def test_motion_is_read_and_written_anew(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="lasts longer than 1 s"):
         decode_apart("motion", path, tmp_path / "longer.npz", 1)
+
+
+def test_a_picture_is_what_stands_behind_a_rendered_video(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (90, 160, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "wide.png"), picture)
+    decode_apart("picture", tmp_path / "wide.png", tmp_path / "out.png", 64, 48)
+    rendered = next(backgrounds(str(tmp_path / "wide.png"), (64, 48), 25.0))
+    np.testing.assert_array_equal(backdrop_of(str(tmp_path / "out.png"), (64, 48)).pixels, rendered)
+
+
+def test_what_is_no_picture_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    for path in bad_pictures(tmp_path / "bad"):
+        with pytest.raises(InputError) as caught:
+            decode_apart("picture", path, tmp_path / "out.png", 64, 64)
+        said = str(caught.value)
+        assert "\n" not in said
+        assert str(tmp_path) not in said
+        assert "picture" in said or "cannot be decoded" in said, path
+        assert not (tmp_path / "out.png").exists()
 
 
 def test_what_cannot_be_used_is_said_and_leaves_nothing(tmp_path: Path) -> None:

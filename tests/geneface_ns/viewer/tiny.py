@@ -1,4 +1,4 @@
-"""A head that is trained for seconds, and the voice it speaks with: enough to see lips move."""
+"""A head that is trained for seconds, enough to see lips move, and one that is not trained at all; with a voice."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ from geneface_ns.nerf.prepared import prepare
 from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.synthetic.clip import Truth
 from geneface_ns.synthetic.exact_capture import write_exact_capture
+from tests.geneface_ns.fakes import write_postnet, write_run
 
 SIZE, FRAMES, FPS = 64, 75, 12.5
 
 
-def tiny_run(folder: Path, steps: int = 240) -> tuple[Path, Truth]:
+def tiny_run(folder: Path, steps: int = 240, size: int = SIZE) -> tuple[Path, Truth]:
     """Write a capture of the procedural person and a run trained on it below a folder.
 
     Returns:
         The run's folder, and the truth of the capture.
     """
-    truth = write_exact_capture(folder / "capture", SIZE, FRAMES, FPS)
+    truth = write_exact_capture(folder / "capture", size, FRAMES, FPS)
     capture = load_capture(folder / "capture")
     torch.manual_seed(0)
     config = PortraitConfig(sample_step=0.08, occupancy_resolution=32)
@@ -51,3 +52,12 @@ def tiny_run(folder: Path, steps: int = 240) -> tuple[Path, Truth]:
     quick = PostNetTraining(loop=few, samples=1, crop=32)
     train_postnet([capture.folder], [], PRETRAINED_GENERATOR, None, capture.folder / POSTNET_FILE, quick)
     return folder / "run", truth
+
+
+def untrained_run(folder: Path) -> Path:
+    """Write a run below a folder whose head has learnt nothing, and a voice, both at once; returns the run."""
+    write_exact_capture(folder / "capture", 32, 22, 10.0)
+    capture = load_capture(folder / "capture")
+    config = PortraitConfig(sample_step=0.1, occupancy_resolution=8)
+    write_postnet(capture.folder / POSTNET_FILE, capture)
+    return write_run(folder / "run", capture, Portrait(capture, 1, config), config)
