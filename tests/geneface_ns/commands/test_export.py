@@ -96,6 +96,27 @@ def test_it_says_the_same_where_there_is_neither_capture_nor_nerfstudio(place: P
     assert difference.mean() < 0.1
 
 
+def test_talk_only_renders_it(place: Path, sent: Path, tmp_path: Path) -> None:
+    (tmp_path / "anna.gface").symlink_to(sent)
+    words = ("talk", "anna.gface", place / "speech.wav")
+    away = place / "private away"
+    (place / "private").rename(away)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT_NERFSTUDIO, *map(str, words)], capture_output=True, text=True, cwd=tmp_path
+        )
+    finally:
+        away.rename(place / "private")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "anna-speech.mp4: 1.04 s"
+    assert {path.name for path in tmp_path.iterdir()} == {"anna.gface", "anna-speech.mp4"}
+    shown = frames_of(tmp_path / "anna-speech.mp4")
+    assert shown.shape == (13, 64, 64, 3)
+    assert shown.std() > 20
+    with av.open(str(tmp_path / "anna-speech.mp4")) as file:
+        assert sum(frame.samples / frame.sample_rate for frame in file.decode(audio=0)) == pytest.approx(1.04, abs=0.08)
+
+
 def test_nothing_of_the_makers_machine_is_in_it(place: Path, sent: Path) -> None:
     contents = sent.read_bytes()
     names = {name for name in (place / "private" / "studio" / "takes" / "trainings").parts if len(name) > 4}
@@ -173,6 +194,13 @@ def test_what_it_is_not_good_for(
     assert "holds neither pictures nor sound" in refused("evaluate", "--load-config", sent)
     assert "holds neither pictures nor sound" in refused("export", sent, tmp_path / "again.gface")
     assert "ends in .gface" in refused("export", made / "trainings", tmp_path / "anna.safetensors")
+    speech = place / "speech.wav"
+    assert "nothing for --minutes and --size; leave that out" in refused(
+        *("talk", sent, speech, out, "--minutes", 3, "--size", 256)
+    )
+    assert "holds no sound of the person to fit one to" in refused("talk", sent, speech, out, "--generator", "person")
+    assert "absent.gface: no such file; give a person file" in refused("talk", tmp_path / "absent.gface", speech, out)
+    assert "absent.wav: no such file" in refused("talk", sent, tmp_path / "absent.wav", out)
     assert {path.name for path in tmp_path.iterdir()} == {"other.gface"}
 
 
