@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import math
 import re
 import shutil
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -17,7 +22,9 @@ from audio_motion.errors import InputError
 from audio_motion.models.checkpoint import TrainedGenerator, load_generator, save_generator
 from audio_motion.models.pretrained import PRETRAINED_GENERATOR
 from audio_motion.predict import Generator
+from audio_motion.tensors import pack, unpack
 from geneface_ns.capture_format.capture import load_capture
+from geneface_ns.commands.camera_path import CameraPathConfig
 from geneface_ns.commands.cli import main
 from geneface_ns.motion.speech import motion_of_speech
 from geneface_ns.motion.voice import POSTNET_FILE, voice_of
@@ -70,6 +77,24 @@ def frames_of(video: Path) -> np.ndarray:
     """[T, H, W, 3] of 0 to 255."""
     with av.open(str(video)) as file:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]).astype(int)
+
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Runs `geneface` with some words, which must end with exit code 2; gives its one line."""
+
+    def run(*words: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["geneface", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    return run
 
 
 def test_it_says_the_same_where_there_is_neither_capture_nor_nerfstudio(place: Path, sent: Path) -> None:
@@ -170,19 +195,9 @@ def test_of_another_releases_generator(place: Path, sent: Path, monkeypatch: pyt
         voice_of(person, "prior")
 
 
-def test_what_it_is_not_good_for(
-    place: Path, sent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_it_is_not_good_for(place: Path, sent: Path, tmp_path: Path, refused: Refused) -> None:
     made, out = place / "private" / "studio", tmp_path / "out.mp4"
     shutil.copy(PRETRAINED_GENERATOR, tmp_path / "other.gface")
-
-    def refused(*words: object) -> str:
-        monkeypatch.setattr(sys, "argv", ["geneface", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert ended.value.code == 2
-        (line,) = capsys.readouterr().err.splitlines()
-        return line
 
     def render(file: Path, *more: object) -> str:
         return refused("render", "--load-config", file, "--audio", place / "speech.wav", "--output", out, *more)
@@ -202,6 +217,39 @@ def test_what_it_is_not_good_for(
     assert "absent.gface: no such file; give a person file" in refused("talk", tmp_path / "absent.gface", speech, out)
     assert "absent.wav: no such file" in refused("talk", sent, tmp_path / "absent.wav", out)
     assert {path.name for path in tmp_path.iterdir()} == {"other.gface"}
+
+
+def test_of_another_version(place: Path, sent: Path, tmp_path: Path, refused: Refused) -> None:
+    found = unpack(sent.read_bytes())
+    (tmp_path / "later.gface").write_bytes(pack(found.info | {"schema_version": 2}, found.tensors))
+    speech, out = place / "speech.wav", tmp_path / "out.mp4"
+    for words in (("render", speech, out), ("talk", speech, out), ("view",), ("camera-path", tmp_path / "path.json")):
+        line = refused(words[0], tmp_path / "later.gface", *words[1:])
+        assert line.startswith(f"error: {tmp_path}/later.gface: person file of schema version 2, this program reads 1")
+    assert [path.name for path in tmp_path.iterdir()] == ["later.gface"]
+
+
+def test_a_camera_path_that_is_no_number(sent: Path, place: Path, tmp_path: Path, refused: Refused) -> None:
+    path, out = tmp_path / "path.json", tmp_path / "out.mp4"
+    CameraPathConfig(sent, path, seconds=0.2).main()
+    whole = json.loads(path.read_text())
+    for name, value in (("fov", math.nan), ("render_time", math.inf), ("camera_to_world", [math.nan] * 16)):
+        broken = copy.deepcopy(whole)
+        broken["camera_path"][1][name] = value
+        path.write_text(json.dumps(broken))
+        line = refused("render", sent, place / "speech.wav", out, "--camera-path", path)
+        assert line.startswith(f"error: {path}: "), line
+        assert "Traceback" not in line
+    assert [one.name for one in tmp_path.iterdir()] == ["path.json"]
+
+
+def test_a_port_in_use(sent: Path, refused: Refused) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        line = refused("view", sent, "--port", port)
+    assert line == (
+        f"error: cannot listen at 127.0.0.1:{port} (Address already in use); choose another --port or --host"
+    )
 
 
 def test_a_post_net_is_fitted_where_there_is_none(
