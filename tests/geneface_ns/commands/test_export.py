@@ -26,6 +26,7 @@ from audio_motion.tensors import pack, unpack
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.commands.camera_path import CameraPathConfig
 from geneface_ns.commands.cli import main
+from geneface_ns.commands.export import ExportConfig
 from geneface_ns.motion.speech import motion_of_speech
 from geneface_ns.motion.voice import POSTNET_FILE, voice_of
 from geneface_ns.nerf.frames import FrameStore
@@ -157,6 +158,19 @@ def test_nothing_of_the_makers_machine_is_in_it(place: Path, sent: Path) -> None
     assert not {name for name in file.tensors if "weight" in name and "occupancy" in name}
 
 
+def test_under_another_name(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], refused: Refused) -> None:
+    made = place / "private" / "studio"
+    ExportConfig(made / "trainings", tmp_path / "b.gface", name="Berta").main()
+    assert "Berta at 64x64" in capsys.readouterr().out
+    file = read_person_file(tmp_path / "b.gface")
+    assert (file.person.name, file.card.name, file.person.landmarks.person) == ("Berta",) * 3
+    contents = (tmp_path / "b.gface").read_bytes()
+    assert load_capture(made / "takes").name == "avatar-1"
+    assert b"avatar-1" not in contents
+    assert voice_of(file.person, "prior").postnet == file.person.postnet
+    assert "--name is empty" in refused("export", made / "trainings", tmp_path / "c.gface", "--name", " ")
+
+
 def test_its_voice(place: Path, sent: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     person = load_trained(sent, device="cpu").person
     assert isinstance(person, SentPerson)
@@ -255,7 +269,6 @@ def test_a_port_in_use(sent: Path, refused: Refused) -> None:
 def test_a_post_net_is_fitted_where_there_is_none(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from geneface_ns.commands.export import ExportConfig
     from geneface_ns.motion import voice
 
     made, fitted = place / "private" / "studio", []
