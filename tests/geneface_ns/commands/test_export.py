@@ -33,7 +33,7 @@ from geneface_ns.nerf.frames import FrameStore
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.nerf.trained import load_trained
 from geneface_ns.nerf.warm_start import start_from_pictures
-from geneface_ns.scene.person_file import SentPerson, read_person_file
+from geneface_ns.scene.person_file import SCHEMA_VERSION, SentPerson, read_person_file
 from geneface_ns.synthetic import speech_names, speech_track
 from geneface_ns.synthetic.clip import write_sound
 from geneface_ns.synthetic.exact_capture import write_exact_capture
@@ -235,11 +235,13 @@ def test_what_it_is_not_good_for(place: Path, sent: Path, tmp_path: Path, refuse
 
 def test_of_another_version(place: Path, sent: Path, tmp_path: Path, refused: Refused) -> None:
     found = unpack(sent.read_bytes())
-    (tmp_path / "later.gface").write_bytes(pack(found.info | {"schema_version": 2}, found.tensors))
+    (tmp_path / "later.gface").write_bytes(pack(found.info | {"schema_version": SCHEMA_VERSION + 1}, found.tensors))
     speech, out = place / "speech.wav", tmp_path / "out.mp4"
     for words in (("render", speech, out), ("talk", speech, out), ("view",), ("camera-path", tmp_path / "path.json")):
         line = refused(words[0], tmp_path / "later.gface", *words[1:])
-        assert line.startswith(f"error: {tmp_path}/later.gface: person file of schema version 2, this program reads 1")
+        assert line.startswith(
+            f"error: {tmp_path}/later.gface: person file of schema version {SCHEMA_VERSION + 1}, this "
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["later.gface"]
 
 
