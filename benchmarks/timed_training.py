@@ -23,13 +23,11 @@ from geneface_ns.nerf.loop import TrainingConfig, learn, make_optimizer
 from geneface_ns.nerf.losses import psnr
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.nerf.prepared import prepare
-from geneface_ns.nerf.training import LEARNING_RATES
+from geneface_ns.nerf.training import HEAD_SHARE, LEARNING_RATES
 from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.renderers.reference import ReferenceRenderer
 from geneface_ns.scene.compositing import lay_over
 
-HEAD_SHARE = 0.75
-"""Of the time, for the head; the rest is the torso's. As `ns-train geneface` shares its steps."""
 EVALUATIONS = 12
 """Of the held-out frames, evenly over the training; their time does not count."""
 HELD_OUT = 4

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Generator, Iterator, Sequence
+from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -37,7 +38,7 @@ def on_ray(
         address: of a running cluster.
 
     Raises:
-        InputError: nobody answers at that address, or the cluster has gone before the work has ended.
+        InputError: no Ray, nobody answers at that address, or the cluster has gone before the work has ended.
     """
     _reach(address)
     driver = start(drive, ENVIRONMENT)
@@ -61,9 +62,11 @@ def on_ray(
 
 
 def _reach(address: str) -> None:
-    """Raises InputError where nobody answers: Ray would go on trying for minutes."""
+    """Raises InputError where Ray is not installed, or nobody answers: it would go on trying for minutes."""
     if address == "local":
         raise InputError('--ray-address "local": one machine needs no Ray; leave it out')
+    if find_spec("ray") is None:
+        raise InputError(f"--ray-address {address}: Ray is not installed; run pip install 'ray>=2.52'")
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdigit():
         return  # "auto", or what Ray alone understands

@@ -81,6 +81,11 @@ def extract(
     ):
         waiting: deque[tuple[Future, Future, Future]] = deque()
 
+        def mesh(rgb: np.ndarray, anew: bool, find: Detector) -> np.ndarray | None:
+            if anew:
+                find.forget()
+            return main_face(find(rgb))
+
         def matte(rgb: np.ndarray, frame: int) -> np.ndarray:
             person = segment(rgb)
             write_png(layout.matte(frame), person)
@@ -94,8 +99,8 @@ def extract(
         def collect(until: int) -> None:
             nonlocal first
             while len(waiting) > until:
-                mesh, person, grey = (future.result() for future in waiting.popleft())
-                rows.append((mesh, grey, person))
+                face, person, grey = (future.result() for future in waiting.popleft())
+                rows.append((face, grey, person))
                 advance()
                 if len(rows) == CHUNK:
                     _write_chunk(layout, first, rows)
@@ -112,14 +117,13 @@ def extract(
                 if total % CHUNK == 0:
                     first = total
                 continue
+            anew = frame == start and detector is not None
             if detector is None:
                 detector = make_detector()
-            elif frame == start:
-                detecting.submit(detector.forget)
             picture = crop.apply(rgb)
             waiting.append(
                 (
-                    detecting.submit(lambda p, find: main_face(find(p)), picture, detector),
+                    detecting.submit(mesh, picture, anew, detector),
                     segmenting.submit(matte, picture, frame),
                     writing.submit(image, picture, frame),
                 )

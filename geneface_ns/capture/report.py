@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from audio_motion.corpus.config import Gate
 from audio_motion.files import written_whole
 from audio_motion.lag import Lag
 from audio_motion.topology import face_width, mouth_opening
@@ -20,6 +21,8 @@ from geneface_ns.capture.sync import CONFIDENT, LONG_ENOUGH, UNRELATED
 SCHEMA_VERSION = 2
 OFF = 0.08
 """Seconds of delay from which it is worth correcting."""
+SMALL_FACE = Gate.min_face_width
+"""Pixels; the reason is told there."""
 USUAL_RATES = (5, 6, 7.5, 8, 10, 12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60)
 """Frames per second."""
 PROPOSED = 3
@@ -143,9 +146,13 @@ def advice(numbers: dict) -> list[str]:
         )
     if numbers["seconds"] < 20:
         lines.append(f"only {numbers['seconds']:.0f} s of speech: one minute or more gives a livelier mouth")
-    if numbers["face_width_px"] < 100:
-        lines.append(f"the face is {numbers['face_width_px']:.0f} px wide: film closer, or give a larger --size")
-    if numbers["reprojection_error_px"] > 0.006 * numbers["face_width_px"]:
+    face = numbers["face_width_px"]
+    filmed = face * numbers["crop"]["width"] / numbers["size"][0]
+    if filmed < SMALL_FACE:
+        lines.append(f"the face is {filmed:.0f} px wide in the video: film closer, or with more pixels")
+    elif face < SMALL_FACE:
+        lines.append(f"the face is {face:.0f} px wide, of {filmed:.0f} in the video: give a larger --size")
+    if numbers["reprojection_error_px"] > 0.006 * face:
         lines.append(
             f"landmarks fit by {numbers['reprojection_error_px']:.1f} px: blur, hair or hands over the face may be why"
         )

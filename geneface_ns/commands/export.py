@@ -23,6 +23,8 @@ class ExportConfig:
     """The person file to write: .gface."""
     consent: str | None = None
     """What the file is to say of the person's consent, as in "Anna agreed on 3 May 2026; for the museum's tour"."""
+    name: str | None = None
+    """What the person is called there, and wherever the file is shown. Default: the capture's name."""
     data: Path | None = None
     """The capture, where it no longer lies where the head was trained from."""
 
@@ -39,6 +41,8 @@ class ExportConfig:
 
         if self.output.suffix.lower() != PERSON_FILE:
             raise InputError(f"{self.output}: give the person file a name that ends in {PERSON_FILE}")
+        if self.name is not None and not self.name.strip():
+            raise InputError("--name is empty; say what the person is called, or leave it out")
         source = resolve(self.run, self.data)
         find_run(source.path)
         if source.said:
@@ -52,7 +56,7 @@ class ExportConfig:
 
         portrait, capture, step = load_run(source.path, source.data, "cpu")
         postnet = own_postnet(capture, PRETRAINED_GENERATOR)
-        file = person_file(portrait, capture, step, postnet, own_prosody(capture), self.consent)
+        file = person_file(portrait, capture, step, postnet, own_prosody(capture), self.consent, self.name)
         write_person_file(self.output, file)
         card = file.card
         width, height = card.size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from geneface_ns.commands.memory import explains_out_of_memory
 from geneface_ns.talk.options import TalkOptions
 
 
@@ -11,6 +12,7 @@ from geneface_ns.talk.options import TalkOptions
 class TalkConfig(TalkOptions):
     """Let the person of a video say something else: everything from a video to a video."""
 
+    @explains_out_of_memory()
     def main(self) -> None:
         """Run `talk`.
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from audio_motion.data.json_kinds import as_kind
 from audio_motion.errors import InputError
 from audio_motion.models.store import Inside
+from audio_motion.tensors import pack, unpack
 from geneface_ns.capture_format.capture import Capture
 from geneface_ns.capture_format.fingerprint import fingerprint
 from geneface_ns.capture_format.person import Person
@@ -49,7 +50,13 @@ class PortraitSizes:
 
 
 def person_file(
-    portrait: Portrait, capture: Capture, step: int, postnet: Path, prosody: np.ndarray, consent: str | None = None
+    portrait: Portrait,
+    capture: Capture,
+    step: int,
+    postnet: Path,
+    prosody: np.ndarray,
+    consent: str | None = None,
+    name: str | None = None,
 ) -> PersonFile:
     """What a person file is to hold of a trained head.
 
@@ -59,16 +66,19 @@ def person_file(
         postnet: checkpoint of the person's post-net for the generator that comes with the package.
         prosody: float32 [F, 3] of what the person says.
         consent: what is to be said of the person's consent.
+        name: what the person is to be called; None for the capture's name, which is in no file under another.
 
     Raises:
         InputError: it could not be read again.
     """
-    known = {field.name: getattr(capture, field.name) for field in fields(Person)}
+    known = {field.name: getattr(capture, field.name) for field in fields(Person)} | {"name": name or capture.name}
+    fitted = unpack(postnet.read_bytes())
+    voice = Inside(postnet, pack(fitted.info | {"person": known["name"]}, fitted.tensors))
     grid = portrait.occupancy
     config = PortraitConfig(portrait.head.config, portrait.torso.config, grid.step, grid.resolution)
     sizes = PortraitSizes(round(capture.focal[0] / portrait.camera.focal[0]), config)
     card = Card(
-        name=capture.name,
+        name=known["name"],
         made_with=f"geneface-ns {version('geneface-ns')}",
         made_on=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         trained_steps=step + 1,
@@ -76,7 +86,7 @@ def person_file(
         consent=consent,
     )
     made = PersonFile(
-        person=SentPerson(**known, postnet=Inside(postnet, postnet.read_bytes()), prosody=prosody),
+        person=SentPerson(**known, postnet=voice, prosody=prosody),
         card=card,
         step=step,
         fingerprint=fingerprint(capture),

@@ -22,6 +22,8 @@ from geneface_ns.scene.compositing import lay_over
 
 LEARNING_RATES = {"head_grids": 1e-2, "head_networks": 2e-3, "torso_grids": 5e-3, "torso_networks": 2e-3}
 """Adam's, for each group of `parameter_groups`."""
+HEAD_SHARE = 0.75
+"""Of a run's steps, for the head; the rest is the torso's."""
 PRUNE_EVERY = 16
 """Steps between two prunings of the occupancy."""
 ADAM_EPS = 1e-15

@@ -84,8 +84,8 @@ class Look(NamedTuple):
     """Width and height that frames are rendered at."""
     size: tuple[int, int]
     """Of the video."""
-    finish_from: Callable[[int], Finish]
-    """From rendered frames to the video's, beginning with the frame of that number."""
+    finish_from: Callable[[int, Path], Finish]
+    """From rendered frames to the video's, beginning with the frame of that number; and a folder to work in."""
     alpha: bool
     """Whether it is partly transparent."""
     trajectory: Trajectory | None
@@ -117,10 +117,10 @@ def look_of(options: LookOptions, person: Person, trained_size: tuple[int, int])
         assert person.origin is not None
         size = (person.origin.width, person.origin.height)
 
-    def finish_from(first: int) -> Finish:
+    def finish_from(first: int, folder: Path) -> Finish:
         if original is not None:
             assert options.paste_back is not None
-            done = pasted(options.paste_back, original, first)
+            done = pasted(options.paste_back, original, folder, first)
         elif options.alpha:
             done = finish.over_nothing(frame)
         elif options.background is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import islice, repeat
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -18,6 +18,7 @@ from geneface_ns.capture_format.origin import Origin
 from geneface_ns.capture_format.pictures import read_png
 from geneface_ns.motion.trajectory import Trajectory
 from geneface_ns.output.finish import Finish, as_rendered
+from geneface_ns.output.to_and_fro import to_and_fro
 from geneface_ns.renderers.contract import Layers
 
 FEATHER = 0.1
@@ -34,8 +35,6 @@ ALIKE = 6.0
 """Mean difference, of 255, within which two pictures are of one video, though encoded again."""
 SAME_LENGTH = 0.1
 """Seconds."""
-HELD_BYTES = 256_000_000
-"""Of frames held while a video is played backwards."""
 
 
 def origin_of(capture: Capture) -> Origin:
@@ -102,45 +101,15 @@ def filmed_trajectory(capture: Capture) -> Trajectory:
     return Trajectory(capture.c2w.astype(np.float64), capture.body.astype(np.float64), capture.fps)
 
 
-def to_and_fro(read: Callable[[], Iterator[np.ndarray]], count: int, first: int = 0) -> Iterator[np.ndarray]:
-    """Frames forwards and backwards without an end, as a trajectory is replayed.
-
-    Args:
-        read: begins at the first of the frames again.
-        count: how many there are.
-        first: how many steps of the walk to leave out.
-    """
-    if count == 1:
-        yield from repeat(next(read()))
-    there_and_back = 2 * (count - 1)
-    position = first % there_and_back
-    if position < count:
-        yield from islice(read(), position, None)
-        position = count
-    while True:
-        yield from backwards(read, there_and_back - position + 1)
-        yield from islice(read(), 1, None)
-        position = count
-
-
-def backwards(read: Callable[[], Iterator[np.ndarray]], stop: int) -> Iterator[np.ndarray]:
-    """The frames before number `stop`, the last first.
-
-    Videos are decoded forwards only: a block of frames is held at a time, and each costs the decoding of all before it.
-    """
-    block = max(2, HELD_BYTES // next(read()).nbytes)
-    for end in range(stop, 0, -block):
-        yield from reversed(list(islice(read(), max(0, end - block), end)))
-
-
-def pasted(video: Path, capture: Capture, first: int = 0) -> Finish:
+def pasted(video: Path, capture: Capture, folder: Path, first: int = 0) -> Finish:
     """Puts each rendered picture back where the capture's frames were cut out; the rest is the original's, bit for bit.
 
     Args:
         video: the original (see `check_original`).
+        folder: see `to_and_fro`.
         first: number of the first frame that will be finished.
     """
-    frames = to_and_fro(lambda: original_frames(video, capture), len(capture), first)
+    frames = to_and_fro(lambda: original_frames(video, capture), len(capture), folder, first)
     origin = origin_of(capture)
     x, y, width, height = origin.crop
     weight = feather((width, height), touching(origin))

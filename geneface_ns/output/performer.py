@@ -27,7 +27,7 @@ from geneface_ns.output.finished import facts_of
 from geneface_ns.output.join import join
 from geneface_ns.output.look import look_of
 from geneface_ns.output.options import RenderOptions
-from geneface_ns.output.pieces import write_in_pieces
+from geneface_ns.output.pieces import pieces_folder, write_in_pieces
 from geneface_ns.output.request import Request, Script
 from geneface_ns.output.video import VideoWriter, frame_rate
 from geneface_ns.renderers.reference import ReferenceRenderer
@@ -87,7 +87,7 @@ class Performer:
 
         def frames_from(first: int) -> Iterator[np.ndarray]:
             motion, total, trajectory = self._motion(script)
-            size, finish = look.render_size, look.finish_from(first)
+            size, finish = look.render_size, look.finish_from(first, pieces_folder(request.output))
             if self.cameras is not None:
                 frames = drive_past(self.renderer, self.cameras, self.person, motion, size, first, finish)
             else:

@@ -16,7 +16,7 @@ from audio_motion.errors import InputError
 from audio_motion.files import held_alone, written_whole
 from geneface_ns.nerf import checkpoint
 from geneface_ns.nerf.threads import ThreadChoice
-from geneface_ns.nerf.training import stage_span
+from geneface_ns.nerf.training import HEAD_SHARE, stage_span
 from geneface_ns.plugin.dataparser import GeneFaceDataParserConfig
 
 
@@ -26,7 +26,7 @@ class GeneFaceTrainerConfig(TrainerConfig):
 
     _target: type = field(default_factory=lambda: GeneFaceTrainer)
     """target class to instantiate"""
-    head_fraction: float = 0.75
+    head_fraction: float = HEAD_SHARE
     """Part of the iterations that train the head; the rest trains the torso with the head frozen."""
     prompt: Suppress[str | None] = None
     relative_model_dir: Suppress[Path] = Path(checkpoint.FOLDER)

@@ -14,7 +14,8 @@ class TalkOptions:
     """Let the person of a video say something else: everything from a video to a video."""
 
     video: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="VIDEO")]
-    """One person who speaks into the camera, one shot, one to three minutes."""
+    """One person who speaks into the camera, one shot, one to three minutes. Or a person file (.gface), which is only
+    rendered."""
     speech: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SPEECH")]
     """What to say: any audio or video file. It becomes the result's sound as it is."""
     output: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")] = None

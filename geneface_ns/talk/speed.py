@@ -17,13 +17,12 @@ from geneface_ns.nerf.frames import FrameStore
 from geneface_ns.nerf.loop import TrainingConfig, train
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.nerf.prepared import prepare
+from geneface_ns.nerf.training import HEAD_SHARE
 from geneface_ns.nerf.warm_start import start_from_pictures
 
 HEAD_STEPS, TORSO_STEPS, COUNTED = 48, 12, 8
 """Steps taken of each stage, and how many of the last of them are counted: the first compile kernels, and the head is
 in a fog until its occupancy is pruned."""
-HEAD_SHARE = 0.75
-"""Of the steps of a run, as `ns-train geneface` shares them by default."""
 
 
 def speed_of(capture_folder: Path) -> float | InputError:

@@ -17,6 +17,7 @@ from audio_motion.media import VideoInfo, audio_info, probe, sound_seconds
 from audio_motion.parallel import Died, cores, each
 from geneface_ns.capture.report import read_advice
 from geneface_ns.capture_format.capture import load_capture
+from geneface_ns.capture_format.person import is_person_file
 from geneface_ns.nerf.checkpoint import FOLDER, METHOD, checkpoints, choose_device
 from geneface_ns.output.finished import Finished, facts_of
 from geneface_ns.output.pieces import SECONDS, pieces_folder
@@ -25,6 +26,7 @@ from geneface_ns.talk import estimate
 from geneface_ns.talk.command import run
 from geneface_ns.talk.display import Whole
 from geneface_ns.talk.options import TalkOptions
+from geneface_ns.talk.sent import let_say
 from geneface_ns.talk.speed import speed_of
 from geneface_ns.talk.work import EXPERIMENT, TIMESTAMP, Decided, Work, decide, iterations_in, kept
 
@@ -62,6 +64,9 @@ def talk(options: TalkOptions, console: Console | None = None) -> None:
         KeyboardInterrupt: stopped by the user; the same command goes on.
     """
     console = console or Console(stderr=True)
+    if is_person_file(options.video):
+        let_say(options, console)
+        return
     info, seconds = _checked(options)
     work, result = Work(options.folder), options.result
     with held_alone(work.root, "geneface talk"):

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import secrets
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +26,7 @@ from audio_motion.parallel import child, on_ray, processes
 from audio_motion.sequence import LandmarkSequence
 from tests.audio_motion.corpus.conftest import Talker
 from tests.audio_motion.corpus.listening import descendants, listening
+from tests.local_ray import local_ray
 
 LINUX = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks into /proc")
 
@@ -57,34 +53,9 @@ def broken(tmp_path: Path, count: int) -> list[ClipWork]:
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a Ray cluster of one machine, which asks for a key. Where its start is too slow, Ray gives up."""
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    with socket.create_server(("", 0)) as free:
-        port = free.getsockname()[1]
-    command = [Path(sys.executable).parent / "ray", "start", "--head", "--block", f"--port={port}", "--num-cpus=2"]
-    with tempfile.TemporaryDirectory(prefix="ray") as folder:  # its sockets need a short path
-        head = subprocess.Popen(
-            [*command, "--include-dashboard=false", "--object-store-memory=100000000", f"--temp-dir={folder}"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        try:
-            assert head.stdout is not None
-            said = "".join(takewhile(lambda line: "--block" not in line, head.stdout))
-            if head.poll() is not None:
-                pytest.skip(f"Ray does not start here: {said[-200:]}")
-            found = re.search(r"Local node IP: (\S+)", said)
-            assert found, said
-            yield f"{found[1]}:{port}"
-        finally:
-            os.killpg(head.pid, signal.SIGKILL)
-            head.wait()
+def cluster() -> Iterator[str]:
+    with local_ray() as address:
+        yield address
 
 
 def test_both_ways_make_the_same(cluster: str, talker: Talker, tmp_path: Path) -> None:
@@ -144,6 +115,12 @@ def test_workers_are_started_afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_cluster_that_does_not_answer() -> None:
     with pytest.raises(InputError, match=r"no Ray cluster answers at 127\.0\.0\.1:1 "):
         next(workers.each_clip([], Path("out"), None, "127.0.0.1:1"))
+
+
+def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"--ray-address auto: Ray is not installed; run pip install 'ray>=2\.52'"):
+        next(workers.each_clip([], Path("out"), None, "auto"))
 
 
 def test_one_machine_needs_no_ray() -> None:

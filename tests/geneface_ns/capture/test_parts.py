@@ -218,6 +218,8 @@ def test_advice_names_what_to_do() -> None:
         "sound_delay_corrected_s": 0.0,
         "seconds": 60.0,
         "face_width_px": 200.0,
+        "size": [512, 512],
+        "crop": {"x": 0, "y": 0, "width": 512, "height": 512},
         "valid_fraction": 1.0,
         "reprojection_error_px": 0.7,
         "mouth_opening": [0.0, 0.05, 0.1],
@@ -235,6 +237,15 @@ def test_advice_names_what_to_do() -> None:
     short = advice({**fine, "seconds": 9.0, "sound_delay_confidence": 0.05})
     assert len(short) == 1
     assert "only 9 s" in short[0]
+    # What helps depends on where the pixels are lost: in filming, or by --size.
+    close = {**fine, "face_width_px": 65.0, "reprojection_error_px": 0.2}
+    assert advice(close) == []
+    (far,) = advice({**close, "face_width_px": 50.0})
+    assert far == "the face is 50 px wide in the video: film closer, or with more pixels"
+    (shrunk,) = advice({**close, "face_width_px": 50.0, "size": [128, 128]})
+    assert shrunk == "the face is 50 px wide, of 200 in the video: give a larger --size"
+    (enlarged,) = advice({**close, "face_width_px": 80.0, "size": [1024, 1024]})
+    assert enlarged.startswith("the face is 40 px wide in the video")
 
 
 def test_state_is_for_one_video_and_one_set_of_options(tmp_path: Path) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import math
 import re
 import shutil
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -17,15 +22,18 @@ from audio_motion.errors import InputError
 from audio_motion.models.checkpoint import TrainedGenerator, load_generator, save_generator
 from audio_motion.models.pretrained import PRETRAINED_GENERATOR
 from audio_motion.predict import Generator
+from audio_motion.tensors import pack, unpack
 from geneface_ns.capture_format.capture import load_capture
+from geneface_ns.commands.camera_path import CameraPathConfig
 from geneface_ns.commands.cli import main
+from geneface_ns.commands.export import ExportConfig
 from geneface_ns.motion.speech import motion_of_speech
 from geneface_ns.motion.voice import POSTNET_FILE, voice_of
 from geneface_ns.nerf.frames import FrameStore
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.nerf.trained import load_trained
 from geneface_ns.nerf.warm_start import start_from_pictures
-from geneface_ns.scene.person_file import SentPerson, read_person_file
+from geneface_ns.scene.person_file import SCHEMA_VERSION, SentPerson, read_person_file
 from geneface_ns.synthetic import speech_names, speech_track
 from geneface_ns.synthetic.clip import write_sound
 from geneface_ns.synthetic.exact_capture import write_exact_capture
@@ -72,6 +80,24 @@ def frames_of(video: Path) -> np.ndarray:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]).astype(int)
 
 
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Runs `geneface` with some words, which must end with exit code 2; gives its one line."""
+
+    def run(*words: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["geneface", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    return run
+
+
 def test_it_says_the_same_where_there_is_neither_capture_nor_nerfstudio(place: Path, sent: Path) -> None:
     made = place / "private" / "studio"
     said = ("--audio", place / "speech.wav", "--crf", 0, "--device", "cpu", "--output")
@@ -96,6 +122,27 @@ def test_it_says_the_same_where_there_is_neither_capture_nor_nerfstudio(place: P
     assert difference.mean() < 0.1
 
 
+def test_talk_only_renders_it(place: Path, sent: Path, tmp_path: Path) -> None:
+    (tmp_path / "anna.gface").symlink_to(sent)
+    words = ("talk", "anna.gface", place / "speech.wav")
+    away = place / "private away"
+    (place / "private").rename(away)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT_NERFSTUDIO, *map(str, words)], capture_output=True, text=True, cwd=tmp_path
+        )
+    finally:
+        away.rename(place / "private")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "anna-speech.mp4: 1.04 s"
+    assert {path.name for path in tmp_path.iterdir()} == {"anna.gface", "anna-speech.mp4"}
+    shown = frames_of(tmp_path / "anna-speech.mp4")
+    assert shown.shape == (13, 64, 64, 3)
+    assert shown.std() > 20
+    with av.open(str(tmp_path / "anna-speech.mp4")) as file:
+        assert sum(frame.samples / frame.sample_rate for frame in file.decode(audio=0)) == pytest.approx(1.04, abs=0.08)
+
+
 def test_nothing_of_the_makers_machine_is_in_it(place: Path, sent: Path) -> None:
     contents = sent.read_bytes()
     names = {name for name in (place / "private" / "studio" / "takes" / "trainings").parts if len(name) > 4}
@@ -109,6 +156,19 @@ def test_nothing_of_the_makers_machine_is_in_it(place: Path, sent: Path) -> None
     pictures = {name for name, value in file.tensors.items() if value.dim() == 3 and value.shape[1] >= 64}
     assert pictures == {"torso.torso_picture", "torso.background_picture", "torso.latents.1"}
     assert not {name for name in file.tensors if "weight" in name and "occupancy" in name}
+
+
+def test_under_another_name(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], refused: Refused) -> None:
+    made = place / "private" / "studio"
+    ExportConfig(made / "trainings", tmp_path / "b.gface", name="Berta").main()
+    assert "Berta at 64x64" in capsys.readouterr().out
+    file = read_person_file(tmp_path / "b.gface")
+    assert (file.person.name, file.card.name, file.person.landmarks.person) == ("Berta",) * 3
+    contents = (tmp_path / "b.gface").read_bytes()
+    assert load_capture(made / "takes").name == "avatar-1"
+    assert b"avatar-1" not in contents
+    assert voice_of(file.person, "prior").postnet == file.person.postnet
+    assert "--name is empty" in refused("export", made / "trainings", tmp_path / "c.gface", "--name", " ")
 
 
 def test_its_voice(place: Path, sent: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,19 +209,9 @@ def test_of_another_releases_generator(place: Path, sent: Path, monkeypatch: pyt
         voice_of(person, "prior")
 
 
-def test_what_it_is_not_good_for(
-    place: Path, sent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_it_is_not_good_for(place: Path, sent: Path, tmp_path: Path, refused: Refused) -> None:
     made, out = place / "private" / "studio", tmp_path / "out.mp4"
     shutil.copy(PRETRAINED_GENERATOR, tmp_path / "other.gface")
-
-    def refused(*words: object) -> str:
-        monkeypatch.setattr(sys, "argv", ["geneface", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert ended.value.code == 2
-        (line,) = capsys.readouterr().err.splitlines()
-        return line
 
     def render(file: Path, *more: object) -> str:
         return refused("render", "--load-config", file, "--audio", place / "speech.wav", "--output", out, *more)
@@ -173,13 +223,54 @@ def test_what_it_is_not_good_for(
     assert "holds neither pictures nor sound" in refused("evaluate", "--load-config", sent)
     assert "holds neither pictures nor sound" in refused("export", sent, tmp_path / "again.gface")
     assert "ends in .gface" in refused("export", made / "trainings", tmp_path / "anna.safetensors")
+    speech = place / "speech.wav"
+    assert "nothing for --minutes and --size; leave that out" in refused(
+        *("talk", sent, speech, out, "--minutes", 3, "--size", 256)
+    )
+    assert "holds no sound of the person to fit one to" in refused("talk", sent, speech, out, "--generator", "person")
+    assert "absent.gface: no such file; give a person file" in refused("talk", tmp_path / "absent.gface", speech, out)
+    assert "absent.wav: no such file" in refused("talk", sent, tmp_path / "absent.wav", out)
     assert {path.name for path in tmp_path.iterdir()} == {"other.gface"}
+
+
+def test_of_another_version(place: Path, sent: Path, tmp_path: Path, refused: Refused) -> None:
+    found = unpack(sent.read_bytes())
+    (tmp_path / "later.gface").write_bytes(pack(found.info | {"schema_version": SCHEMA_VERSION + 1}, found.tensors))
+    speech, out = place / "speech.wav", tmp_path / "out.mp4"
+    for words in (("render", speech, out), ("talk", speech, out), ("view",), ("camera-path", tmp_path / "path.json")):
+        line = refused(words[0], tmp_path / "later.gface", *words[1:])
+        assert line.startswith(
+            f"error: {tmp_path}/later.gface: person file of schema version {SCHEMA_VERSION + 1}, this "
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["later.gface"]
+
+
+def test_a_camera_path_that_is_no_number(sent: Path, place: Path, tmp_path: Path, refused: Refused) -> None:
+    path, out = tmp_path / "path.json", tmp_path / "out.mp4"
+    CameraPathConfig(sent, path, seconds=0.2).main()
+    whole = json.loads(path.read_text())
+    for name, value in (("fov", math.nan), ("render_time", math.inf), ("camera_to_world", [math.nan] * 16)):
+        broken = copy.deepcopy(whole)
+        broken["camera_path"][1][name] = value
+        path.write_text(json.dumps(broken))
+        line = refused("render", sent, place / "speech.wav", out, "--camera-path", path)
+        assert line.startswith(f"error: {path}: "), line
+        assert "Traceback" not in line
+    assert [one.name for one in tmp_path.iterdir()] == ["path.json"]
+
+
+def test_a_port_in_use(sent: Path, refused: Refused) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        line = refused("view", sent, "--port", port)
+    assert line == (
+        f"error: cannot listen at 127.0.0.1:{port} (Address already in use); choose another --port or --host"
+    )
 
 
 def test_a_post_net_is_fitted_where_there_is_none(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from geneface_ns.commands.export import ExportConfig
     from geneface_ns.motion import voice
 
     made, fitted = place / "private" / "studio", []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -19,9 +18,8 @@ from geneface_ns.capture_format.capture import Capture, load_capture
 from geneface_ns.capture_format.origin import Origin
 from geneface_ns.motion.sequence import MotionFrame
 from geneface_ns.motion.trajectory import pingpong_index
-from geneface_ns.output import paste_back
 from geneface_ns.output.drive import drive
-from geneface_ns.output.paste_back import blend, check_original, feather, filmed_trajectory, pasted, to_and_fro
+from geneface_ns.output.paste_back import blend, check_original, feather, filmed_trajectory, pasted
 from geneface_ns.output.video import VideoWriter
 from geneface_ns.renderers.contract import Layers
 from geneface_ns.scene.camera import Pinhole
@@ -96,14 +94,13 @@ def still(count: int) -> Iterator[MotionFrame]:
 
 
 def test_outside_is_the_original_and_the_edge_is_not_seen(
-    video: Path, capture: Capture, decoded: list[np.ndarray]
+    tmp_path: Path, video: Path, capture: Capture, decoded: list[np.ndarray]
 ) -> None:
     x, y, width, height = CROP
     renderer = TruthRenderer([rgb[y : y + height, x : x + width] for rgb in decoded])
     count = 60  # longer than the capture: there, back, and there again
-    shown = list(
-        drive(renderer, filmed_trajectory(capture), still(count), FPS, (72, 72), finish=pasted(video, capture))
-    )
+    finish = pasted(video, capture, tmp_path)
+    shown = list(drive(renderer, filmed_trajectory(capture), still(count), FPS, (72, 72), finish=finish))
     real = [decoded[index] for index in pingpong_index(np.arange(count), COUNT)]
     inside = np.zeros((HIGH, WIDE), bool)
     inside[y : y + height, x : x + width] = True
@@ -122,17 +119,6 @@ def test_outside_is_the_original_and_the_edge_is_not_seen(
     away = np.abs(pasted_back - original)[:, y : y + height, x : x + width]
     assert away[:, :, :7].mean() < 1.5
     assert away[:, :, -7:].mean() < 1.5
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 7])
-def test_to_and_fro_is_the_trajectorys_own_order(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    frames = [np.full((2, 2, 3), index, np.uint8) for index in range(count)]
-    monkeypatch.setattr(paste_back, "HELD_BYTES", 3 * 12)  # blocks of three
-    order = [int(frame[0, 0, 0]) for frame in islice(to_and_fro(lambda: iter(frames), count), 40)]
-    assert order == [int(index) for index in pingpong_index(np.arange(40), count)]
-    for first in range(20):  # from the middle, as a video that is gone on with
-        later = islice(to_and_fro(lambda: iter(frames), count, first), 15)
-        assert [int(frame[0, 0, 0]) for frame in later] == order[first : first + 15]
 
 
 def test_the_feather_is_nothing_at_the_edge_and_all_inside() -> None:
