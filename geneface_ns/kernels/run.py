@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numba
 import torch
@@ -33,7 +34,16 @@ def plain_torch() -> Iterator[None]:
 
 def kernel(function: Callable) -> Callable:
     """Compile on the first call, without the interpreter's lock; kept on disk where a place for that is writable."""
+    return _compiled(function)
+
+
+def fast_kernel(function: Callable) -> Callable:
+    """As `kernel`, where sums may be taken in any order and nothing is infinite or no number."""
+    return _compiled(function, fastmath=True, error_model="numpy")
+
+
+def _compiled(function: Callable, **options: Any) -> Callable:
     try:
-        return numba.njit(nogil=True, cache=True)(function)
+        return numba.njit(nogil=True, cache=True, **options)(function)
     except RuntimeError:  # neither beside the source nor in the user's cache folder
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True, **options)(function)

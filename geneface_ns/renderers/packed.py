@@ -1,0 +1,166 @@
+"""A portrait's weights as the kernels of `kernels.fields` read them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+from torch import Tensor, nn
+
+from geneface_ns.kernels.fields import FEW, LANES, HeadGrids, Layer, TorsoGrids
+from geneface_ns.nerf.head import DENSITY
+from geneface_ns.nerf.occupancy import Occupancy
+from geneface_ns.nerf.portrait import Portrait
+from geneface_ns.scene.condition import Condition
+from geneface_ns.scene.pose import invert_affine, motion_features
+from geneface_ns.scene.torso import REACH
+
+
+class Packed(NamedTuple):
+    """A portrait for the kernels. What a frame's condition decides is zero until `under` has filled it in."""
+
+    head: HeadGrids
+    head_layers: tuple[Layer, Layer, Layer]
+    torso: TorsoGrids
+    shift: tuple[Layer, Layer]
+    colour: tuple[Layer, Layer, Layer]
+
+
+def filled(values: Tensor, axis: int, multiple: int) -> Tensor:
+    """Zeros behind an axis until its length is a multiple."""
+    missing = -values.shape[axis] % multiple
+    return F.pad(values, [0, 0] * (values.dim() - 1 - axis % values.dim()) + [0, missing])
+
+
+def layer(weight: Tensor, bias: Tensor) -> Layer:
+    """A linear layer [O, I], [O]."""
+    weight, bias = filled(weight, 0, LANES), filled(bias, 0, LANES)
+    lanes = weight.reshape(-1, LANES, weight.shape[1]).transpose(1, 2)
+    return Layer(lanes.contiguous().numpy(), bias.contiguous().numpy())
+
+
+def next_layer(linear: nn.Linear) -> Layer:
+    """A layer behind another one: it sees that one's filled up outputs."""
+    return layer(filled(linear.weight.detach(), 1, LANES), linear.bias.detach())
+
+
+def merged_planes(levels: nn.ParameterList) -> Tensor:
+    """Tri-planes of several resolutions [3, C, r, r] as one of the finest, the levels' channels behind each other.
+
+    The levels' nodes do not nest, so that between the finest's nodes it differs: pictures by 54 dB.
+    """
+    finest = max(level.shape[-1] for level in levels)
+    same = [F.interpolate(x, (finest, finest), mode="bilinear", align_corners=True) for x in levels]
+    return torch.cat(same, dim=1)
+
+
+def jumps(occupancy: Occupancy) -> np.ndarray:
+    """See `HeadGrids.jumps`."""
+    occupied = occupancy.occupied.numpy()
+    if not occupied.any():
+        return np.full(occupied.shape, 255, np.uint8)
+    apart = ndimage.distance_transform_cdt(~occupied, "chessboard")
+    # A ray that moves by less than so many cells along each axis meets nothing yet.
+    cell = float((occupancy.box[1] - occupancy.box[0]).min()) / occupancy.resolution
+    return np.where(occupied, 0, np.clip((apart - 1) * (cell / occupancy.step), 1, 255)).astype(np.uint8)
+
+
+def packed(portrait: Portrait) -> Packed:
+    """Pack a portrait that lies on the CPU."""
+    head, torso = portrait.head, portrait.torso
+    nothing = torch.zeros(0).numpy()
+    planes = filled(merged_planes(head.planes), 1, LANES)
+    expression = filled(torch.zeros(1, head.config.basis_channels), 1, FEW).shape[1]
+    grids = HeadGrids(
+        box=head.box.numpy(),
+        jumps=jumps(portrait.occupancy),
+        step=portrait.occupancy.step,
+        optical=portrait.occupancy.step * DENSITY,
+        warp_box=head.warp.box.numpy(),
+        volume=nothing,
+        planes=planes.permute(0, 2, 3, 1).flatten().numpy(),
+        face_box=head.face_box.numpy(),
+        face_planes=nothing,
+        sizes=(head.warp.resolution, planes.shape[-1], head.config.basis_resolution),
+        channels=(planes.shape[1], expression),
+    )
+    static = sum(level.shape[1] for level in head.planes)
+    weight = head.first.weight
+    first = [filled(weight[:, :static], 1, LANES), filled(weight[:, static:], 1, FEW), weight.new_zeros(len(weight), 2)]
+    head_layers = (layer(torch.cat(first, dim=1), head.first.bias), next_layer(head.rest[1]), next_layer(head.rest[3]))
+    half = torso.config.latent_channels
+    latents = []
+    for level in torso.latents:
+        halves = torch.stack([filled(level[:half], 0, FEW), filled(level[half:], 0, FEW)])
+        latents.append(halves.reshape(2, -1, FEW, *level.shape[1:]).permute(0, 1, 3, 4, 2).flatten().numpy())
+    width = 2 * half * len(latents)
+
+    def of_latents(weight: Tensor) -> Tensor:
+        """The weights [O, I] of the latents, with those of the channels that fill them up."""
+        return filled(weight[:, :width].reshape(len(weight), -1, half), 2, FEW).flatten(1)
+
+    def picture(values: Tensor) -> np.ndarray:
+        return filled(values, 0, FEW).permute(1, 2, 0).flatten().numpy()
+
+    board = TorsoGrids(
+        reach=REACH,
+        canonical=np.zeros((2, 3), np.float32),
+        furthest=torso.config.max_shift,
+        latents=tuple(latents),
+        sizes=torso.config.latent_resolutions,
+        torso=picture(torso.torso_picture),
+        background=picture(torso.background_picture),
+        size=(torso.torso_picture.shape[1], torso.torso_picture.shape[2]),
+    )
+    shift, colour = torso.shift[0], torso.colour[0]
+    pictures = F.pad(colour.weight[:, width : width + 7], [0, 1])
+    seen = colour.weight[:, -8:] @ torso.head_encoder.weight
+    return Packed(
+        grids,
+        head_layers,
+        board,
+        (layer(of_latents(shift.weight), shift.bias), next_layer(torso.shift[2])),
+        (
+            layer(torch.cat([of_latents(colour.weight), pictures, seen], dim=1), colour.bias),
+            next_layer(torso.colour[2]),
+            next_layer(torso.colour[4]),
+        ),
+    )
+
+
+def under(portrait: Portrait, whole: Packed, condition: Condition) -> Packed:
+    """A packed portrait under the condition of one frame."""
+    head, torso = portrait.head, portrait.torso
+    motion = torso.normalised(motion_features(condition.c2w, condition.body)).clamp(-4, 4)
+    state = head.frame_state(condition.landmarks, condition.eye_openness, motion[:, :6])
+    volume = F.pad(state.volumes[0].permute(1, 2, 3, 0), [0, 3])
+    regions = filled(state.planes[0].unflatten(1, (2, -1)), 2, FEW)
+    grids = whole.head._replace(volume=volume.flatten().numpy(), face_planes=regions.permute(0, 3, 4, 1, 2).flatten().numpy())
+    plain = whole.head_layers[0]
+    weight = plain.weight.copy()
+    codes = filled(state.codes, 1, LANES).numpy()
+    weight[:, -2:] = codes[1:].reshape(2, -1, LANES).transpose(1, 0, 2)
+    first = Layer(weight, plain.bias + codes[0])
+    code = torso.encoder(motion)[0]
+    if torso.config.use_body_motion:
+        canonical = invert_affine(condition.body)[0]
+    else:
+        canonical = torch.eye(3)[:2]
+    columns = len(code)
+    shift_bias = filled(torso.shift[0].weight[:, -columns:] @ code, 0, LANES).numpy()
+    around = torso.colour[0].weight[:, -columns - 8 :]
+    colour_bias = around @ torch.cat([code, torso.head_encoder.bias])
+    return Packed(
+        grids,
+        (first, *whole.head_layers[1:]),
+        whole.torso._replace(canonical=canonical.contiguous().numpy()),
+        (_raised(whole.shift[0], shift_bias), whole.shift[1]),
+        (_raised(whole.colour[0], filled(colour_bias, 0, LANES).numpy()), *whole.colour[1:]),
+    )
+
+
+def _raised(plain: Layer, bias: np.ndarray) -> Layer:
+    return Layer(plain.weight, plain.bias + bias)
