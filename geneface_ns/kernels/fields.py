@@ -51,20 +51,24 @@ class HeadGrids(NamedTuple):
 
     box: np.ndarray
     """[2, 3]."""
+    cells: np.ndarray
+    """[2, 3] the corner and cells per unit."""
     jumps: np.ndarray
     """uint8 [R, R, R], z, y, x: how many samples on from an empty cell the next occupied one may lie; 0: occupied."""
     step: float
     """Between samples."""
     optical: float
     """What a sample's softplus is multiplied by for its optical thickness."""
-    warp_box: np.ndarray
-    """[2, 3]."""
+    volume_nodes: np.ndarray
+    """[2, 3] the first node and nodes per unit."""
     volume: np.ndarray
     """[R^3 8] displacement, gates, nothing."""
+    plane_nodes: np.ndarray
+    """[2, 3] as above."""
     planes: np.ndarray
     """[3 R^2 C], C a multiple of `LANES`."""
-    face_box: np.ndarray
-    """[2, 3]."""
+    face_nodes: np.ndarray
+    """[2, 3] as above."""
     face_planes: np.ndarray
     """[3 R^2 2 C], of the mouth and of the upper face, C a multiple of `FEW`."""
     sizes: tuple[int, int, int]
@@ -163,6 +167,48 @@ def _apply(layer, source, count, target, rectify):  # type: ignore[no-untyped-de
                     row[j] = max(row[j], ZERO)
 
 
+def _blend_of(lanes: int) -> Any:
+    """The function that adds the bilinear value of so many channels."""
+
+    @intrinsic
+    def blend(typing_context, target, table, here, across, down, u, v, gate):  # type: ignore[no-untyped-def]
+        """Add to `target` the gated value between four nodes; addresses, and distances in bytes."""
+        signature = types.void(*[types.intp] * 5, *[types.float32] * 3)
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            vector = ir.VectorType(ir.FloatType(), lanes)
+            target, table, here, across, down, u, v, gate = arguments
+            nothing, first = ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
+
+            def everywhere(value: Any) -> Any:
+                value = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+                return builder.shuffle_vector(value, nothing, first)
+
+            def load(address: Any) -> Any:
+                return builder.load(builder.inttoptr(address, vector.as_pointer()), align=4)
+
+            def between(a: Any, b: Any, part: Any) -> Any:
+                difference = builder.fsub(b, a, flags=("fast",))
+                return builder.fadd(a, builder.fmul(part, difference, flags=("fast",)), flags=("fast",))
+
+            u, v, gate = everywhere(u), everywhere(v), everywhere(gate)
+            near = builder.add(table, here)
+            far = builder.add(near, down)
+            near_value = between(load(near), load(builder.add(near, across)), u)
+            far_value = between(load(far), load(builder.add(far, across)), u)
+            value = builder.fmul(gate, between(near_value, far_value, v), flags=("fast",))
+            value = builder.fadd(load(target), value, flags=("fast",))
+            builder.store(value, builder.inttoptr(target, vector.as_pointer()), align=4)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return blend
+
+
+_blend, _blend_8, _blend_few = _blend_of(LANES), _blend_of(8), _blend_of(FEW)
+
+
 @fast_kernel
 def _node(place, size):  # type: ignore[no-untyped-def]
     """The node before a place counted in nodes, and how far behind it the place lies; beyond the border, the border."""
@@ -172,104 +218,71 @@ def _node(place, size):  # type: ignore[no-untyped-def]
 
 
 @fast_kernel
-def _nodes(x, y, z, box, size):  # type: ignore[no-untyped-def]
-    """`_node` of a point along each axis of a box; the first and last nodes lie on its faces."""
-    last = np.float32(size - 1)
-    i, u = _node((x - box[0, 0]) / (box[1, 0] - box[0, 0]) * last, size)
-    j, v = _node((y - box[0, 1]) / (box[1, 1] - box[0, 1]) * last, size)
-    k, w = _node((z - box[0, 2]) / (box[1, 2] - box[0, 2]) * last, size)
+def _nodes(x, y, z, nodes, size):  # type: ignore[no-untyped-def]
+    """`_node` of a point along each axis."""
+    i, u = _node((x - nodes[0, 0]) * nodes[1, 0], size)
+    j, v = _node((y - nodes[0, 1]) * nodes[1, 1], size)
+    k, w = _node((z - nodes[0, 2]) * nodes[1, 2], size)
     return i, u, j, v, k, w
 
 
 @fast_kernel
 def _features(grids, x, y, z, moved, row):  # type: ignore[no-untyped-def]
     """What the head's perceptron sees of a point: features of the planes, of the expression, two gates."""
-    size = grids.sizes[0]
-    i, u, j, v, k, w = _nodes(x, y, z, grids.warp_box, size)
-    for c in range(8):
-        moved[c] = ZERO
-    for corner in range(4):
-        behind, above = corner // 2, corner % 2
-        weight = (w if behind else ONE - w) * (v if above else ONE - v)
-        start = (((k + behind) * size + j + above) * size + i) * 8
-        pair = grids.volume[start : start + 16]
-        for c in range(8):
-            moved[c] += weight * (pair[c] + u * (pair[c + 8] - pair[c]))
+    size, node = grids.sizes[0], 32
+    i, u, j, v, k, w = _nodes(x, y, z, grids.volume_nodes, size)
+    moved[:] = ZERO
+    target, table = moved.ctypes.data, grids.volume.ctypes.data
+    here, layer = ((k * size + j) * size + i) * node, size * size * node
+    _blend_8(target, table, here, node, size * node, u, v, ONE - w)
+    _blend_8(target, table, here + layer, node, size * node, u, v, w)
     x, y, z = x + moved[0], y + moved[1], z + moved[2]
     size, channels = grids.sizes[1], grids.channels[0]
-    i, u, j, v, k, w = _nodes(x, y, z, grids.box, size)
-    for block in range(0, channels, LANES):
-        below, pair = size * channels, channels + LANES
-        start = (j * size + i) * channels + block
-        a0, a1 = grids.planes[start : start + pair], grids.planes[start + below : start + below + pair]
-        start = ((size + k) * size + i) * channels + block
-        b0, b1 = grids.planes[start : start + pair], grids.planes[start + below : start + below + pair]
-        start = ((2 * size + k) * size + j) * channels + block
-        c0, c1 = grids.planes[start : start + pair], grids.planes[start + below : start + below + pair]
-        lanes = row[block : block + LANES]
-        for c in range(LANES):
-            d = c + channels
-            lanes[c] = (
-                (ONE - v) * (a0[c] + u * (a0[d] - a0[c]))
-                + v * (a1[c] + u * (a1[d] - a1[c]))
-                + (ONE - w) * (b0[c] + u * (b0[d] - b0[c]) + c0[c] + v * (c0[d] - c0[c]))
-                + w * (b1[c] + u * (b1[d] - b1[c]) + c1[c] + v * (c1[d] - c1[c]))
-            )
-    _expression(grids, x, y, z, moved[3], moved[4], row[channels:])
-
-
-@fast_kernel
-def _expression(grids, x, y, z, mouth, eyes, row):  # type: ignore[no-untyped-def]
-    box, size, channels = grids.face_box, grids.sizes[2], grids.channels[1]
-    row[channels], row[channels + 1] = mouth, eyes
-    x_unit = abs((x - box[0, 0]) / (box[1, 0] - box[0, 0]) * TWO - ONE)
-    y_unit = abs((y - box[0, 1]) / (box[1, 1] - box[0, 1]) * TWO - ONE)
-    z_unit = abs((z - box[0, 2]) / (box[1, 2] - box[0, 2]) * TWO - ONE)
-    fade = min((ONE - max(x_unit, y_unit, z_unit)) * (TWO + TWO), ONE)
-    for c in range(channels):
-        row[c] = ZERO
-    if fade <= ZERO or max(mouth, eyes) < FAINT:
+    node = 4 * channels
+    i, u, j, v, k, w = _nodes(x, y, z, grids.plane_nodes, size)
+    row[:] = ZERO
+    target, table = row.ctypes.data, grids.planes.ctypes.data
+    for block in range(0, node, 4 * LANES):
+        _blend(target + block, table + block, (j * size + i) * node, node, size * node, u, v, ONE)
+        _blend(target + block, table + block, ((size + k) * size + i) * node, node, size * node, u, w, ONE)
+        _blend(target + block, table + block, ((2 * size + k) * size + j) * node, node, size * node, v, w, ONE)
+    mouth, eyes = moved[3], moved[4]
+    row[-2], row[-1] = mouth, eyes
+    nodes, size, channels = grids.face_nodes, grids.sizes[2], grids.channels[1]
+    half = HALF * np.float32(size - 1)
+    x, y, z = (x - nodes[0, 0]) * nodes[1, 0], (y - nodes[0, 1]) * nodes[1, 1], (z - nodes[0, 2]) * nodes[1, 2]
+    fade = min((ONE - max(abs(x - half), abs(y - half), abs(z - half)) / half) * np.float32(4), ONE)
+    if fade * max(mouth, eyes) < FAINT:
         return
-    i, u, j, v, k, w = _nodes(x, y, z, box, size)
-    for plane in range(3):
-        across, a = (j, v) if plane == 2 else (i, u)
-        down, b = (j, v) if plane == 0 else (k, w)
-        for region in range(2):
-            gate = fade * (eyes if region else mouth)
-            if gate < FAINT:
-                continue
-            here = (((plane * size + down) * size + across) * 2 + region) * channels
-            there, below = here + 2 * channels, here + 2 * channels * size
-            for block in range(0, channels, FEW):
-                near = grids.face_planes[here + block : there + block + FEW]
-                far = grids.face_planes[below + block : below + block + 2 * channels + FEW]
-                few = row[block : block + FEW]
-                for c in range(FEW):
-                    d = c + 2 * channels
-                    few[c] += gate * (
-                        (ONE - b) * (near[c] + a * (near[d] - near[c])) + b * (far[c] + a * (far[d] - far[c]))
-                    )
+    (i, u), (j, v), (k, w) = _node(x, size), _node(y, size), _node(z, size)
+    target, table, node = target + 4 * grids.channels[0], grids.face_planes.ctypes.data, 8 * channels
+    for region in range(2):
+        gate = fade * (eyes if region else mouth)
+        if gate > FAINT:
+            for block in range(region * node // 2, (region + 1) * node // 2, 4 * FEW):
+                to, of = target + block - region * node // 2, table + block
+                _blend_few(to, of, (j * size + i) * node, node, size * node, u, v, gate)
+                _blend_few(to, of, ((size + k) * size + i) * node, node, size * node, u, w, gate)
+                _blend_few(to, of, ((2 * size + k) * size + j) * node, node, size * node, v, w, gate)
 
 
 @fast_kernel
 def _next_sample(grids, c2w, way, near, far, slot):  # type: ignore[no-untyped-def]
     """The first sample from `slot` on that lies in an occupied cell: its number (-1: none), depth and place."""
-    box, resolution = grids.box, len(grids.jumps)
+    cells, resolution = grids.cells, len(grids.jumps)
     step = np.float32(grids.step)
-    x_scale = np.float32(resolution) / (box[1, 0] - box[0, 0])
-    y_scale = np.float32(resolution) / (box[1, 1] - box[0, 1])
-    z_scale = np.float32(resolution) / (box[1, 2] - box[0, 2])
+    x0, y0, z0 = (c2w[0, 3] - cells[0, 0]) * cells[1, 0], (c2w[1, 3] - cells[0, 1]) * cells[1, 1], (c2w[2, 3] - cells[0, 2]) * cells[1, 2]
+    x1, y1, z1 = way[0] * cells[1, 0], way[1] * cells[1, 1], way[2] * cells[1, 2]
     while True:
         depth = near + (np.float32(slot) + HALF) * step
         if not depth < far:
-            return -1, depth, ZERO, ZERO, ZERO
-        x, y, z = c2w[0, 3] + depth * way[0], c2w[1, 3] + depth * way[1], c2w[2, 3] + depth * way[2]
-        i = min(max(int((x - box[0, 0]) * x_scale), 0), resolution - 1)
-        j = min(max(int((y - box[0, 1]) * y_scale), 0), resolution - 1)
-        k = min(max(int((z - box[0, 2]) * z_scale), 0), resolution - 1)
+            return -1, depth
+        i = min(max(np.int32(x0 + depth * x1), 0), resolution - 1)
+        j = min(max(np.int32(y0 + depth * y1), 0), resolution - 1)
+        k = min(max(np.int32(z0 + depth * z1), 0), resolution - 1)
         jump = grids.jumps[k, j, i]
         if jump == 0:
-            return slot, depth, x, y, z
+            return slot, depth
         slot += jump
 
 
@@ -337,7 +350,7 @@ def head_rows(top, bottom, lens, c2w, grids, layers, head):  # type: ignore[no-u
             for x in range(left, min(left + SQUARE, width)):
                 way = ways[alive]
                 near[alive], far[alive] = _aim(np.float32(x), np.float32(y), lens, c2w, grids.box, way)
-                slot, _, _, _, _ = _next_sample(grids, c2w, way, near[alive], far[alive], 0)
+                slot, _ = _next_sample(grids, c2w, way, near[alive], far[alive], 0)
                 if slot >= 0:
                     slots[alive], pixels[alive] = slot, y * width + x
                     sums[alive, :5], sums[alive, 5] = ZERO, ONE
@@ -347,11 +360,13 @@ def head_rows(top, bottom, lens, c2w, grids, layers, head):  # type: ignore[no-u
             for ray in range(alive):
                 begin[ray] = count
                 for _ in range(AHEAD):
-                    slot, depth, x, y, z = _next_sample(grids, c2w, ways[ray], near[ray], far[ray], slots[ray])
+                    slot, depth = _next_sample(grids, c2w, ways[ray], near[ray], far[ray], slots[ray])
                     if slot < 0:
                         slots[ray] = -1
                         break
-                    points[count, 0], points[count, 1], points[count, 2], depths[count] = x, y, z, depth
+                    for axis in range(3):
+                        points[count, axis] = c2w[axis, 3] + depth * ways[ray, axis]
+                    depths[count] = depth
                     slots[ray] = slot + 1
                     count += 1
             begin[alive] = count
@@ -382,30 +397,30 @@ def head_rows(top, bottom, lens, c2w, grids, layers, head):  # type: ignore[no-u
 
 
 @fast_kernel
-def _picture(picture, height, width, x, y, few):  # type: ignore[no-untyped-def]
-    """`scene.torso.sample_picture` at a place in [-1, 1]^2, of `FEW` channels."""
+def _picture(target, table, height, width, x, y):  # type: ignore[no-untyped-def]
+    """Add `scene.torso.sample_picture` of `FEW` channels at a place in [-1, 1]^2; addresses."""
     i, u = _node((x + ONE) * (HALF * np.float32(width)) - HALF, width)
     j, v = _node((y + ONE) * (HALF * np.float32(height)) - HALF, height)
-    start, below = (j * width + i) * FEW, width * FEW
-    near, far = picture[start : start + 2 * FEW], picture[start + below : start + below + 2 * FEW]
-    for c in range(FEW):
-        few[c] = (ONE - v) * (near[c] + u * (near[c + FEW] - near[c])) + v * (far[c] + u * (far[c + FEW] - far[c]))
+    _blend_few(target, table, (j * width + i) * 4 * FEW, 4 * FEW, width * 4 * FEW, u, v, ONE)
 
 
 @fast_kernel
 def _latents(grids, torso_x, torso_y, x, y, row):  # type: ignore[no-untyped-def]
-    """All levels at a place of the torso's picture and one of the background's."""
-    at = 0
+    """All levels at a place of the torso's picture and one of the background's; returns how many channels."""
+    row[:] = ZERO
+    channels = 0
     for level in range(len(grids.latents)):
         latent, size = grids.latents[level], grids.sizes[level]
-        plane = size * size * FEW
-        for start in range(0, len(latent) // 2, plane):
-            _picture(latent[start : start + plane], size, size, torso_x, torso_y, row[at : at + FEW])
-            at += FEW
-        for start in range(len(latent) // 2, len(latent), plane):
-            _picture(latent[start : start + plane], size, size, x, y, row[at : at + FEW])
-            at += FEW
-    return at
+        floats = size * size * FEW
+        tables = len(latent) // floats
+        for n in range(tables):
+            target, table = row.ctypes.data + 4 * channels, latent.ctypes.data + 4 * floats * n
+            if n < tables // 2:
+                _picture(target, table, size, size, torso_x, torso_y)
+            else:
+                _picture(target, table, size, size, x, y)
+            channels += FEW
+    return channels
 
 
 @fast_kernel
@@ -442,8 +457,9 @@ def torso_pixels(first, last, board, grids, shift, colour, head, rgb, person):  
             for c in range(4):
                 place[c] += reach * furthest * np.float32(math.tanh(moves[n, c]))
             at = _latents(grids, place[0], place[1], place[2], place[3], row)
-            _picture(grids.torso, height, width, place[0], place[1], row[at : at + FEW])
-            _picture(grids.background, height, width, place[2], place[3], row[at + FEW : at + 2 * FEW])
+            target = row.ctypes.data + 4 * at
+            _picture(target, grids.torso.ctypes.data, height, width, place[0], place[1])
+            _picture(target + 4 * FEW, grids.background.ctypes.data, height, width, place[2], place[3])
             for c in range(4):
                 row[at + 2 * FEW + c] = head[start + n, c]
         _apply(colour[0], rows, some, one, True)

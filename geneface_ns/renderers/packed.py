@@ -68,6 +68,11 @@ def jumps(occupancy: Occupancy) -> np.ndarray:
     return np.where(occupied, 0, np.clip((apart - 1) * (cell / occupancy.step), 1, 255)).astype(np.uint8)
 
 
+def steps_of(box: Tensor, count: int) -> np.ndarray:
+    """[2, 3] the corner of a box, and how many of `count` steps along each axis a unit has."""
+    return torch.stack([box[0], count / (box[1] - box[0])]).numpy()
+
+
 def packed(portrait: Portrait) -> Packed:
     """Pack a portrait that lies on the CPU."""
     head, torso = portrait.head, portrait.torso
@@ -76,13 +81,15 @@ def packed(portrait: Portrait) -> Packed:
     expression = filled(torch.zeros(1, head.config.basis_channels), 1, FEW).shape[1]
     grids = HeadGrids(
         box=head.box.numpy(),
+        cells=steps_of(head.box, portrait.occupancy.resolution),
         jumps=jumps(portrait.occupancy),
         step=portrait.occupancy.step,
         optical=portrait.occupancy.step * DENSITY,
-        warp_box=head.warp.box.numpy(),
+        volume_nodes=steps_of(head.warp.box, head.warp.resolution - 1),
         volume=nothing,
+        plane_nodes=steps_of(head.box, planes.shape[-1] - 1),
         planes=planes.permute(0, 2, 3, 1).flatten().numpy(),
-        face_box=head.face_box.numpy(),
+        face_nodes=steps_of(head.face_box, head.config.basis_resolution - 1),
         face_planes=nothing,
         sizes=(head.warp.resolution, planes.shape[-1], head.config.basis_resolution),
         channels=(planes.shape[1], expression),
