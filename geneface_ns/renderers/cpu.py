@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geneface_ns.kernels.fields import SQUARE, head_rows, torso_pixels
+from geneface_ns.kernels.head import SQUARE, head_rows
+from geneface_ns.kernels.torso import torso_pixels
 from geneface_ns.nerf.portrait import Portrait
 from geneface_ns.renderers.board import board_of
 from geneface_ns.renderers.contract import Layers

@@ -1,4 +1,4 @@
-"""A portrait's weights as the kernels of `kernels.fields` read them."""
+"""A portrait's weights as the kernels of `kernels.head` and `kernels.torso` read them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor, nn
 
-from geneface_ns.kernels.fields import FEW, LANES, HeadGrids, Layer, TorsoGrids
+from geneface_ns.kernels.head import HeadGrids
+from geneface_ns.kernels.torso import TorsoGrids
+from geneface_ns.kernels.vectors import FEW, LANES, Layer
 from geneface_ns.nerf.head import DENSITY
 from geneface_ns.nerf.occupancy import Occupancy
 from geneface_ns.nerf.portrait import Portrait
