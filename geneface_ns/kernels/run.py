@@ -1,12 +1,18 @@
 """When kernels run, and how they are compiled.
 
-They use one thread: torch's threads wait busily on the other cores, and a second pool would fight them.
+A kernel uses one thread, and lets others run beside it: `at_once` gives each a part of the work. numba's own threads
+would need a pool of their own kind, which may not be entered from two threads.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -43,7 +49,31 @@ def fast_kernel(function: Callable) -> Callable:
 
 
 def _compiled(function: Callable, **options: Any) -> Callable:
+    before = numba.config.CACHE_DIR
     try:
+        numba.config.CACHE_DIR = str(_kept_in())
         return numba.njit(nogil=True, cache=True, **options)(function)
-    except RuntimeError:  # neither beside the source nor in the user's cache folder
+    except RuntimeError:  # no writable place
         return numba.njit(nogil=True, **options)(function)
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def at_once(work: Callable[[int], None], parts: range) -> None:
+    """Do the parts of some work on as many threads as torch has (in a training nerf/threads.py chooses how many)."""
+    threads = min(torch.get_num_threads(), len(parts))
+    if threads == 1:
+        for part in parts:
+            work(part)
+        return
+    with ThreadPoolExecutor(threads) as pool:  # not kept: it would not outlive a fork
+        list(pool.map(work, parts))
+
+
+@cache
+def _kept_in() -> Path:
+    """Where compiled kernels are kept: a folder for the sources of all of them as they are, because a kernel holds those
+    it calls, and numba sees that a function has changed by its own file alone."""
+    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    caches = numba.config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(caches, "geneface", "kernels", hashlib.sha256(sources).hexdigest()[:16])

@@ -6,14 +6,12 @@ a ray ends where a thousandth of the light is left, all else differs by rounding
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from geneface_ns.kernels.head import SQUARE, head_rows
+from geneface_ns.kernels.run import at_once
 from geneface_ns.kernels.torso import torso_pixels
 from geneface_ns.nerf.portrait import Portrait
 from geneface_ns.renderers.board import board_of
@@ -45,27 +43,24 @@ class CpuRenderer:
         width, height = camera.size
         frame = under(self.portrait, self._whole(), condition)
         pose = condition.c2w[0] if c2w is None else c2w
-        view = torch.tensor([*camera.focal, *camera.centre]).numpy(), pose.float().contiguous().numpy()
+        lens, stands = np.array([*camera.focal, *camera.centre], np.float32), pose.float().contiguous().numpy()
         head = torch.zeros(height, width, 5)
+        rgb, person = torch.empty(height, width, 3), torch.empty(height, width, 4)
+        flat = head.view(-1, 5).numpy(), rgb.view(-1, 3).numpy(), person.view(-1, 4).numpy()
+        board = board_of(self.camera, camera, condition.c2w[0], c2w).numpy() if underlay is None else None
 
         def some_rows(top: int) -> None:
-            head_rows(top, min(top + SQUARE, height), *view, frame.head, frame.head_layers, head.numpy())
+            bottom = min(top + SQUARE, height)
+            head_rows(top, bottom, lens, stands, frame.head, frame.head_layers, head.numpy())
+            if board is not None:
+                pixels = top * width, bottom * width
+                torso_pixels(*pixels, board, frame.torso, frame.shift, frame.colour, *flat)
 
-        _at_once(some_rows, range(0, height, SQUARE))
+        at_once(some_rows, range(0, height, SQUARE))
         colour, opacity = head[..., :3], head[..., 3:4]
         depth = head[..., 4:] / opacity.clamp_min(1e-4)
         if underlay is not None:
-            rgb = lay_over(colour, opacity, underlay).clamp(0, 1)
-            return Layers(rgb, colour, opacity, depth, None)
-        rgb, person = torch.empty(height, width, 3), torch.empty(height, width, 4)
-        board = board_of(self.camera, camera, condition.c2w[0], c2w).numpy()
-        flat = head.view(-1, 5).numpy(), rgb.view(-1, 3).numpy(), person.view(-1, 4).numpy()
-
-        def some_pixels(top: int) -> None:
-            pixels = top * width, min(top + SQUARE, height) * width
-            torso_pixels(*pixels, board, frame.torso, frame.shift, frame.colour, *flat)
-
-        _at_once(some_pixels, range(0, height, SQUARE))
+            return Layers(lay_over(colour, opacity, underlay).clamp(0, 1), colour, opacity, depth, None)
         return Layers(rgb, colour, opacity, depth, person)
 
     def _whole(self) -> Packed:
@@ -74,14 +69,3 @@ class CpuRenderer:
         if self._packed is None or self._packed[0] != version:
             self._packed = version, packed(self.portrait)
         return self._packed[1]
-
-
-def _at_once(work: Callable[[int], None], parts: range) -> None:
-    """Do the parts of some work on as many threads as torch has (nerf/threads.py chooses in a training)."""
-    threads = min(torch.get_num_threads(), len(parts))
-    if threads == 1:
-        for part in parts:
-            work(part)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, parts))
