@@ -25,6 +25,8 @@ from geneface_ns.kernels.vectors import (
     blend_few,
     node_before,
     nodes_before,
+    sigmoid,
+    softplus,
 )
 
 SQUARE = 16
@@ -33,6 +35,8 @@ AHEAD = 4
 """Samples of a ray taken before it is seen whether more are needed."""
 DARK = np.float32(1e-3)
 """A ray ends where less light than this is left."""
+MOST = 1 << 16
+"""Samples of a ray, whatever numbers a camera holds."""
 FAINT = np.float32(1e-5)
 """A sample that weighs less has no colour, a gate below it is shut."""
 
@@ -109,53 +113,54 @@ def _features(grids, x, y, z, moved, row):  # type: ignore[no-untyped-def]
 
 
 @fast_kernel
-def _next_sample(grids, c2w, way, near, far, slot):  # type: ignore[no-untyped-def]
-    """The first sample from `slot` on that lies in an occupied cell: its number (-1: none), depth and place."""
-    cells, resolution = grids.cells, len(grids.jumps)
-    step = np.float32(grids.step)
-    x0, y0, z0 = (c2w[0, 3] - cells[0, 0]) * cells[1, 0], (c2w[1, 3] - cells[0, 1]) * cells[1, 1], (c2w[2, 3] - cells[0, 2]) * cells[1, 2]
-    x1, y1, z1 = way[0] * cells[1, 0], way[1] * cells[1, 1], way[2] * cells[1, 2]
-    while True:
-        depth = near + (np.float32(slot) + HALF) * step
-        if not depth < far:
-            return -1, depth
-        i = min(max(np.int32(x0 + depth * x1), 0), resolution - 1)
-        j = min(max(np.int32(y0 + depth * y1), 0), resolution - 1)
-        k = min(max(np.int32(z0 + depth * z1), 0), resolution - 1)
-        jump = grids.jumps[k, j, i]
-        if jump == 0:
-            return slot, depth
-        slot += jump
-
-
-@fast_kernel
-def _aim(x, y, lens, c2w, box, way):  # type: ignore[no-untyped-def]
-    """A pixel's ray into `way`; returns where it enters the box and leaves it, the latter not behind the former if it
-    misses."""
+def _aim(x, y, lens, c2w, grids, way):  # type: ignore[no-untyped-def]
+    """A pixel's ray into `way`; returns where it enters the box, and how many samples it has there."""
     across, up = (x + HALF - lens[2]) / lens[0], -(y + HALF - lens[3]) / lens[1]
     length = math.sqrt(across * across + up * up + ONE)
-    near, far = ZERO, np.float32(3e38)
+    near, far, box = ZERO, np.float32(1e9), grids.box
     for axis in range(3):
         along = (c2w[axis, 0] * across + c2w[axis, 1] * up - c2w[axis, 2]) / length
         way[axis] = along
         inverse = ONE / (along if abs(along) > np.float32(1e-9) else np.float32(1e-9))
         a, b = (box[0, axis] - c2w[axis, 3]) * inverse, (box[1, axis] - c2w[axis, 3]) * inverse
         near, far = max(near, min(a, b)), min(far, max(a, b))
-    return near, far
+    return near, min(max(math.ceil((far - near) / np.float32(grids.step) - HALF), 0), MOST)
 
 
 @fast_kernel
-def _composite(values, depths, begin, end, optical_scale, sums):  # type: ignore[no-untyped-def]
-    """A ray's next samples onto its sums (colour, opacity, depth, light left), until it is dark."""
+def _depth(near, sample, grids):  # type: ignore[no-untyped-def]
+    return near + (np.float32(sample) + HALF) * np.float32(grids.step)
+
+
+@fast_kernel
+def _occupied(sample, last, way, near, c2w, grids):  # type: ignore[no-untyped-def]
+    """The first sample from this one to before the last that lies in an occupied cell; -1: none."""
+    low, scale, side = grids.cells[0], grids.cells[1], len(grids.jumps) - 1
+    x, y, z = (c2w[0, 3] - low[0]) * scale[0], (c2w[1, 3] - low[1]) * scale[1], (c2w[2, 3] - low[2]) * scale[2]
+    right, up, back = way[0] * scale[0], way[1] * scale[1], way[2] * scale[2]
+    while sample < last:
+        depth = _depth(near, sample, grids)
+        i = min(max(int(x + depth * right), 0), side)
+        j = min(max(int(y + depth * up), 0), side)
+        k = min(max(int(z + depth * back), 0), side)
+        jump = grids.jumps[k, j, i]
+        if jump == 0:
+            return sample
+        sample += jump
+    return -1
+
+
+@fast_kernel
+def _composite(values, depths, begin, end, optical, sums):  # type: ignore[no-untyped-def]
+    """A ray's next samples onto its sums (colour, opacity, depth, the light left), until it is dark."""
     light = sums[5]
     for n in range(begin, end):
         value = values[n]
-        density = value[3] if value[3] > np.float32(20) else np.float32(math.log1p(math.exp(value[3])))
-        passed = np.float32(math.exp(-density * optical_scale))
+        passed = np.float32(math.exp(-np.float32(optical) * softplus(value[3])))
         weight = light * (ONE - passed)
         if weight > FAINT:
             for c in range(3):
-                sums[c] += weight / (ONE + np.float32(math.exp(-value[c])))
+                sums[c] += weight * sigmoid(value[c])
             sums[3] += weight
             sums[4] += weight * depths[n]
         light *= passed
@@ -175,43 +180,43 @@ def head_rows(top, bottom, lens, c2w, grids, layers, head):  # type: ignore[no-u
         layers: the perceptron's three.
         head: float32 [H, W, 5], zero: colour premultiplied by opacity, opacity, depth premultiplied.
     """
-    rays, width = SQUARE * SQUARE, head.shape[1]
-    ways, sums = np.empty((rays, 3), np.float32), np.empty((rays, 6), np.float32)
-    near, far = np.empty(rays, np.float32), np.empty(rays, np.float32)
-    slots, pixels = np.empty(rays, np.int64), np.empty(rays, np.int64)
-    begin = np.empty(rays + 1, np.int64)
-    points, depths = np.empty((rays * AHEAD, 3), np.float32), np.empty(rays * AHEAD, np.float32)
-    values = np.empty((rays * AHEAD + CHUNK, LANES), np.float32)
-    rows = np.zeros((CHUNK, layers[0].weight.shape[1]), np.float32)
+    width, most = head.shape[1], SQUARE * SQUARE
+    # Of each ray that is not done: its direction and where it enters the box; its sums; its next and its last sample
+    # and its pixel; where its samples begin among those taken.
+    ways, sums, counts = np.empty((most, 4), np.float32), np.empty((most, 6), np.float32), np.empty((most, 4), np.int64)
+    begin = np.empty(most + 1, np.int64)
+    points, depths = np.empty((most * AHEAD, 3), np.float32), np.empty(most * AHEAD, np.float32)
+    values = np.empty((most * AHEAD + ROWS, LANES), np.float32)
+    rows, moved = np.zeros((CHUNK, layers[0].weight.shape[1]), np.float32), np.empty(8, np.float32)
     one, two = np.empty((CHUNK, len(layers[0].bias)), np.float32), np.empty((CHUNK, len(layers[1].bias)), np.float32)
-    moved = np.empty(8, np.float32)
-    optical_scale = np.float32(grids.optical)
     for left in range(0, width, SQUARE):
-        alive = 0
+        rays = 0
         for y in range(top, bottom):
             for x in range(left, min(left + SQUARE, width)):
-                way = ways[alive]
-                near[alive], far[alive] = _aim(np.float32(x), np.float32(y), lens, c2w, grids.box, way)
-                slot, _ = _next_sample(grids, c2w, way, near[alive], far[alive], 0)
-                if slot >= 0:
-                    slots[alive], pixels[alive] = slot, y * width + x
-                    sums[alive, :5], sums[alive, 5] = ZERO, ONE
-                    alive += 1
-        while alive:
+                way = ways[rays]
+                way[3], last = _aim(np.float32(x), np.float32(y), lens, c2w, grids, way)
+                sample = _occupied(0, last, way, way[3], c2w, grids)
+                if sample >= 0:
+                    counts[rays, 0], counts[rays, 1], counts[rays, 2], counts[rays, 3] = sample, last, y, x
+                    sums[rays] = ZERO
+                    sums[rays, 5] = ONE
+                    rays += 1
+        while rays:
             count = 0
-            for ray in range(alive):
+            for ray in range(rays):
+                way, sample, last = ways[ray], counts[ray, 0], counts[ray, 1]
                 begin[ray] = count
                 for _ in range(AHEAD):
-                    slot, depth = _next_sample(grids, c2w, ways[ray], near[ray], far[ray], slots[ray])
-                    if slot < 0:
-                        slots[ray] = -1
+                    sample = _occupied(sample, last, way, way[3], c2w, grids)
+                    if sample < 0:
                         break
+                    depths[count] = _depth(way[3], sample, grids)
                     for axis in range(3):
-                        points[count, axis] = c2w[axis, 3] + depth * ways[ray, axis]
-                    depths[count] = depth
-                    slots[ray] = slot + 1
+                        points[count, axis] = c2w[axis, 3] + depths[count] * way[axis]
                     count += 1
-            begin[alive] = count
+                    sample += 1
+                counts[ray, 0] = sample
+            begin[rays] = count
             for start in range(0, count, CHUNK):
                 some = min(CHUNK, count - start)
                 for n in range(some):
@@ -220,19 +225,12 @@ def head_rows(top, bottom, lens, c2w, grids, layers, head):  # type: ignore[no-u
                 apply_layer(layers[0], rows, some, one, True)
                 apply_layer(layers[1], one, some, two, True)
                 apply_layer(layers[2], two, some, values[start:], False)
-            left_alive = 0
-            for ray in range(alive):
-                _composite(values, depths, begin[ray], begin[ray + 1], optical_scale, sums[ray])
-                if slots[ray] < 0 or sums[ray, 5] < DARK:
-                    y, x = pixels[ray] // width, pixels[ray] % width
-                    for c in range(5):
-                        head[y, x, c] = sums[ray, c]
+            left_over = 0
+            for ray in range(rays):
+                _composite(values, depths, begin[ray], begin[ray + 1], grids.optical, sums[ray])
+                if counts[ray, 0] < 0 or sums[ray, 5] < DARK:
+                    head[counts[ray, 2], counts[ray, 3]] = sums[ray, :5]
                     continue
-                n = left_alive
-                for c in range(3):
-                    ways[n, c] = ways[ray, c]
-                for c in range(6):
-                    sums[n, c] = sums[ray, c]
-                near[n], far[n], slots[n], pixels[n] = near[ray], far[ray], slots[ray], pixels[ray]
-                left_alive += 1
-            alive = left_alive
+                ways[left_over], sums[left_over], counts[left_over] = ways[ray], sums[ray], counts[ray]
+                left_over += 1
+            rays = left_over

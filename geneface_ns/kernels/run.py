@@ -49,14 +49,15 @@ def fast_kernel(function: Callable) -> Callable:
 
 
 def _compiled(function: Callable, **options: Any) -> Callable:
-    before = numba.config.CACHE_DIR
+    config: Any = numba.config
+    before = config.CACHE_DIR
     try:
-        numba.config.CACHE_DIR = str(_kept_in())
+        config.CACHE_DIR = str(_kept_in())
         return numba.njit(nogil=True, cache=True, **options)(function)
     except RuntimeError:  # no writable place
         return numba.njit(nogil=True, **options)(function)
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
 
 
 def at_once(work: Callable[[int], None], parts: range) -> None:
@@ -72,8 +73,9 @@ def at_once(work: Callable[[int], None], parts: range) -> None:
 
 @cache
 def _kept_in() -> Path:
-    """Where compiled kernels are kept: a folder for the sources of all of them as they are, because a kernel holds those
-    it calls, and numba sees that a function has changed by its own file alone."""
+    """Where compiled kernels are kept: a folder for the sources of all as they are now, because a kernel holds those it
+    calls, and numba notices changes in a kernel's own file alone."""
     sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    caches = numba.config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    config: Any = numba.config
+    caches = config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(caches, "geneface", "kernels", hashlib.sha256(sources).hexdigest()[:16])

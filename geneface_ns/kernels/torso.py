@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from geneface_ns.kernels.run import fast_kernel
-from geneface_ns.kernels.vectors import CHUNK, FEW, HALF, LANES, ONE, ZERO, apply_layer, blend_few, node_before
+from geneface_ns.kernels.vectors import CHUNK, FEW, HALF, LANES, ONE, ZERO, apply_layer, blend_few, node_before, sigmoid
 
 
 class TorsoGrids(NamedTuple):
@@ -104,7 +104,7 @@ def torso_pixels(first, last, board, grids, shift, colour, head, rgb, person):  
         for n in range(some):
             torso, more, seen = rows[n, at:], extra[n], head[start + n]
             opacity = min(max(torso[3] + more[3], ZERO), ONE)
-            visible = ONE / (ONE + np.float32(math.exp(more[7])))
+            visible = sigmoid(-more[7])
             behind = ONE - visible * seen[3]
             alpha = min(max(visible * seen[3] + behind * opacity, ZERO), ONE)
             person[start + n, 3] = alpha

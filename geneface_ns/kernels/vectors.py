@@ -7,6 +7,7 @@ bytes, and check nothing.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ FEW = 4
 """Channels of the smallest grids are filled up to a multiple of this."""
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 """Beside a Python number all would be float64."""
+LARGE = np.float32(20)
+"""Its exponential plus one is its exponential."""
 
 
 class Layer(NamedTuple):
@@ -107,10 +110,8 @@ def apply_layer(layer, source, count, target, rectify):  # type: ignore[no-untyp
     for n in range(0, count, ROWS):
         for tile in range(tiles):
             lanes = 4 * LANES * tile
-            _tile(
-                *(given + n * stride, stride, weight + lanes * width, bias + lanes),
-                *(result + n * row_stride + lanes, row_stride, width),
-            )
+            start, end = given + n * stride, result + n * row_stride + lanes
+            _tile(start, stride, weight + lanes * width, bias + lanes, end, row_stride, width)  # type: ignore[call-arg]
         if rectify:
             for m in range(n, n + ROWS):
                 row = target[m]
@@ -151,7 +152,7 @@ blend, blend_8, blend_few = _blend_of(LANES), _blend_of(8), _blend_of(FEW)
 def node_before(place, size):  # type: ignore[no-untyped-def]
     """The node before a place counted in nodes, and how far behind it the place lies; beyond the border, the border."""
     place = min(max(place, ZERO), np.float32(size - 1))
-    node = min(int(place), size - 2)
+    node = min(max(int(place), 0), size - 2)  # whatever `place` is: an address is made of it
     return node, place - np.float32(node)
 
 
@@ -162,3 +163,13 @@ def nodes_before(x, y, z, nodes, size):  # type: ignore[no-untyped-def]
     j, v = node_before((y - nodes[0, 1]) * nodes[1, 1], size)
     k, w = node_before((z - nodes[0, 2]) * nodes[1, 2], size)
     return i, u, j, v, k, w
+
+
+@fast_kernel
+def sigmoid(value):  # type: ignore[no-untyped-def]
+    return ONE / (ONE + np.float32(math.exp(min(-value, LARGE))))
+
+
+@fast_kernel
+def softplus(value):  # type: ignore[no-untyped-def]
+    return value if value > LARGE else np.float32(math.log1p(math.exp(value)))

@@ -18,11 +18,13 @@ from geneface_ns.nerf.occupancy import Occupancy
 from geneface_ns.nerf.portrait import Portrait
 from geneface_ns.scene.condition import Condition
 from geneface_ns.scene.pose import invert_affine, motion_features
-from geneface_ns.scene.torso import REACH
+from geneface_ns.scene.torso import REACH, TorsoField
+
+NOTHING = np.zeros(0, np.float32)
 
 
 class Packed(NamedTuple):
-    """A portrait for the kernels. What a frame's condition decides is zero until `under` has filled it in."""
+    """A portrait for the kernels. What a frame's condition decides is nothing until `under` has filled it in."""
 
     head: HeadGrids
     head_layers: tuple[Layer, Layer, Layer]
@@ -44,9 +46,17 @@ def layer(weight: Tensor, bias: Tensor) -> Layer:
     return Layer(lanes.contiguous().numpy(), bias.contiguous().numpy())
 
 
-def next_layer(linear: nn.Linear) -> Layer:
+def linear(perceptron: nn.Sequential, place: int) -> nn.Linear:
+    """The layer at a place of a perceptron."""
+    found = perceptron[place]
+    assert isinstance(found, nn.Linear)
+    return found
+
+
+def next_layer(perceptron: nn.Sequential, place: int) -> Layer:
     """A layer behind another one: it sees that one's filled up outputs."""
-    return layer(filled(linear.weight.detach(), 1, LANES), linear.bias.detach())
+    own = linear(perceptron, place)
+    return layer(filled(own.weight, 1, LANES), own.bias)
 
 
 def merged_planes(levels: nn.ParameterList) -> Tensor:
@@ -75,71 +85,76 @@ def steps_of(box: Tensor, count: int) -> np.ndarray:
     return torch.stack([box[0], count / (box[1] - box[0])]).numpy()
 
 
+@torch.no_grad()
 def packed(portrait: Portrait) -> Packed:
     """Pack a portrait that lies on the CPU."""
-    head, torso = portrait.head, portrait.torso
-    nothing = torch.zeros(0).numpy()
+    head, head_layers = _head(portrait)
+    torso, shift, colour = _torso(portrait.torso)
+    return Packed(head, head_layers, torso, shift, colour)
+
+
+def _head(portrait: Portrait) -> tuple[HeadGrids, tuple[Layer, Layer, Layer]]:
+    head, grid = portrait.head, portrait.occupancy
     planes = filled(merged_planes(head.planes), 1, LANES)
-    expression = filled(torch.zeros(1, head.config.basis_channels), 1, FEW).shape[1]
+    static, weight = sum(level.shape[1] for level in head.planes), head.first.weight
+    expression = filled(weight[:, static:], 1, FEW)
+    # Behind the features' weights those of the two gates, which are the frame's codes.
+    first = torch.cat([filled(weight[:, :static], 1, LANES), expression, weight.new_zeros(len(weight), 2)], dim=1)
     grids = HeadGrids(
         box=head.box.numpy(),
-        cells=steps_of(head.box, portrait.occupancy.resolution),
-        jumps=jumps(portrait.occupancy),
-        step=portrait.occupancy.step,
-        optical=portrait.occupancy.step * DENSITY,
+        cells=steps_of(head.box, grid.resolution),
+        jumps=jumps(grid),
+        step=grid.step,
+        optical=grid.step * DENSITY,
         volume_nodes=steps_of(head.warp.box, head.warp.resolution - 1),
-        volume=nothing,
+        volume=NOTHING,
         plane_nodes=steps_of(head.box, planes.shape[-1] - 1),
         planes=planes.permute(0, 2, 3, 1).flatten().numpy(),
         face_nodes=steps_of(head.face_box, head.config.basis_resolution - 1),
-        face_planes=nothing,
+        face_planes=NOTHING,
         sizes=(head.warp.resolution, planes.shape[-1], head.config.basis_resolution),
-        channels=(planes.shape[1], expression),
+        channels=(planes.shape[1], expression.shape[1]),
     )
-    static = sum(level.shape[1] for level in head.planes)
-    weight = head.first.weight
-    first = [filled(weight[:, :static], 1, LANES), filled(weight[:, static:], 1, FEW), weight.new_zeros(len(weight), 2)]
-    head_layers = (layer(torch.cat(first, dim=1), head.first.bias), next_layer(head.rest[1]), next_layer(head.rest[3]))
+    return grids, (layer(first, head.first.bias), next_layer(head.rest, 1), next_layer(head.rest, 3))
+
+
+def _torso(torso: TorsoField) -> tuple[TorsoGrids, tuple[Layer, Layer], tuple[Layer, Layer, Layer]]:
     half = torso.config.latent_channels
-    latents = []
-    for level in torso.latents:
-        halves = torch.stack([filled(level[:half], 0, FEW), filled(level[half:], 0, FEW)])
-        latents.append(halves.reshape(2, -1, FEW, *level.shape[1:]).permute(0, 1, 3, 4, 2).flatten().numpy())
-    width = 2 * half * len(latents)
+    width = 2 * half * len(torso.latents)
 
     def of_latents(weight: Tensor) -> Tensor:
         """The weights [O, I] of the latents, with those of the channels that fill them up."""
         return filled(weight[:, :width].reshape(len(weight), -1, half), 2, FEW).flatten(1)
 
+    def latents(level: Tensor) -> np.ndarray:
+        halves = filled(level.unflatten(0, (2, half)), 1, FEW).unflatten(1, (-1, FEW))
+        return halves.permute(0, 1, 3, 4, 2).flatten().numpy()
+
     def picture(values: Tensor) -> np.ndarray:
         return filled(values, 0, FEW).permute(1, 2, 0).flatten().numpy()
 
-    board = TorsoGrids(
+    grids = TorsoGrids(
         reach=REACH,
         canonical=np.zeros((2, 3), np.float32),
         furthest=torso.config.max_shift,
-        latents=tuple(latents),
-        sizes=torso.config.latent_resolutions,
+        latents=tuple(latents(level) for level in torso.latents),
+        sizes=tuple(level.shape[-1] for level in torso.latents),
         torso=picture(torso.torso_picture),
         background=picture(torso.background_picture),
         size=(torso.torso_picture.shape[1], torso.torso_picture.shape[2]),
     )
-    shift, colour = torso.shift[0], torso.colour[0]
+    shift, colour = linear(torso.shift, 0), linear(torso.colour, 0)
     pictures = F.pad(colour.weight[:, width : width + 7], [0, 1])
     seen = colour.weight[:, -8:] @ torso.head_encoder.weight
-    return Packed(
+    first = layer(torch.cat([of_latents(colour.weight), pictures, seen], dim=1), colour.bias)
+    return (
         grids,
-        head_layers,
-        board,
-        (layer(of_latents(shift.weight), shift.bias), next_layer(torso.shift[2])),
-        (
-            layer(torch.cat([of_latents(colour.weight), pictures, seen], dim=1), colour.bias),
-            next_layer(torso.colour[2]),
-            next_layer(torso.colour[4]),
-        ),
+        (layer(of_latents(shift.weight), shift.bias), next_layer(torso.shift, 2)),
+        (first, next_layer(torso.colour, 2), next_layer(torso.colour, 4)),
     )
 
 
+@torch.no_grad()
 def under(portrait: Portrait, whole: Packed, condition: Condition) -> Packed:
     """A packed portrait under the condition of one frame."""
     head, torso = portrait.head, portrait.torso
@@ -147,29 +162,26 @@ def under(portrait: Portrait, whole: Packed, condition: Condition) -> Packed:
     state = head.frame_state(condition.landmarks, condition.eye_openness, motion[:, :6])
     volume = F.pad(state.volumes[0].permute(1, 2, 3, 0), [0, 3])
     regions = filled(state.planes[0].unflatten(1, (2, -1)), 2, FEW)
-    grids = whole.head._replace(volume=volume.flatten().numpy(), face_planes=regions.permute(0, 3, 4, 1, 2).flatten().numpy())
-    plain = whole.head_layers[0]
-    weight = plain.weight.copy()
+    grids = whole.head._replace(
+        volume=volume.flatten().numpy(), face_planes=regions.permute(0, 3, 4, 1, 2).flatten().numpy()
+    )
     codes = filled(state.codes, 1, LANES).numpy()
+    plain, second, last = whole.head_layers
+    weight = plain.weight.copy()
     weight[:, -2:] = codes[1:].reshape(2, -1, LANES).transpose(1, 0, 2)
-    first = Layer(weight, plain.bias + codes[0])
     code = torso.encoder(motion)[0]
-    if torso.config.use_body_motion:
-        canonical = invert_affine(condition.body)[0]
-    else:
-        canonical = torch.eye(3)[:2]
-    columns = len(code)
-    shift_bias = filled(torso.shift[0].weight[:, -columns:] @ code, 0, LANES).numpy()
-    around = torso.colour[0].weight[:, -columns - 8 :]
-    colour_bias = around @ torch.cat([code, torso.head_encoder.bias])
+    canonical = invert_affine(condition.body)[0] if torso.config.use_body_motion else torch.eye(3)[:2]
+    shift_bias = linear(torso.shift, 0).weight[:, -len(code) :] @ code
+    colour_bias = linear(torso.colour, 0).weight[:, -len(code) - 8 :] @ torch.cat([code, torso.head_encoder.bias])
     return Packed(
         grids,
-        (first, *whole.head_layers[1:]),
+        (Layer(weight, plain.bias + codes[0]), second, last),
         whole.torso._replace(canonical=canonical.contiguous().numpy()),
-        (_raised(whole.shift[0], shift_bias), whole.shift[1]),
-        (_raised(whole.colour[0], filled(colour_bias, 0, LANES).numpy()), *whole.colour[1:]),
+        (raised(whole.shift[0], shift_bias), *whole.shift[1:]),
+        (raised(whole.colour[0], colour_bias), *whole.colour[1:]),
     )
 
 
-def _raised(plain: Layer, bias: np.ndarray) -> Layer:
-    return Layer(plain.weight, plain.bias + bias)
+def raised(plain: Layer, bias: Tensor) -> Layer:
+    """A layer with more bias [O]."""
+    return Layer(plain.weight, plain.bias + filled(bias, 0, LANES).numpy())
