@@ -60,9 +60,21 @@ def _compiled(function: Callable, **options: Any) -> Callable:
         config.CACHE_DIR = before
 
 
-def at_once(work: Callable[[int], None], parts: range) -> None:
-    """Do the parts of some work on as many threads as torch has (in a training nerf/threads.py chooses how many)."""
-    threads = min(torch.get_num_threads(), len(parts))
+@contextmanager
+def torch_alone() -> Iterator[int]:
+    """Within the block torch works on the calling thread alone; gives how many it had (in a training nerf/threads.py
+    chooses). Its threads wait busily for more to do, and would take the cores from the kernels that come next."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+
+
+def at_once(work: Callable[[int], None], parts: range, threads: int) -> None:
+    """Do the parts of some work on so many threads."""
+    threads = min(threads, len(parts))
     if threads == 1:
         for part in parts:
             work(part)

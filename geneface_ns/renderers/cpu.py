@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from geneface_ns.kernels.head import SQUARE, head_rows
-from geneface_ns.kernels.run import at_once
+from geneface_ns.kernels.run import at_once, torch_alone
 from geneface_ns.kernels.torso import torso_pixels
 from geneface_ns.nerf.portrait import Portrait
 from geneface_ns.renderers.board import board_of
@@ -40,6 +40,12 @@ class CpuRenderer:
         self, condition: Condition, camera: Pinhole, c2w: Tensor | None = None, underlay: Tensor | None = None
     ) -> Layers:
         """See `renderers.contract.Renderer.render`."""
+        with torch_alone() as threads:
+            return self._render(condition, camera, c2w, underlay, threads)
+
+    def _render(
+        self, condition: Condition, camera: Pinhole, c2w: Tensor | None, underlay: Tensor | None, threads: int
+    ) -> Layers:
         width, height = camera.size
         frame = under(self.portrait, self._whole(), condition)
         pose = condition.c2w[0] if c2w is None else c2w
@@ -56,7 +62,7 @@ class CpuRenderer:
                 pixels = top * width, bottom * width
                 torso_pixels(*pixels, board, frame.torso, frame.shift, frame.colour, *flat)
 
-        at_once(some_rows, range(0, height, SQUARE))
+        at_once(some_rows, range(0, height, SQUARE), threads)
         colour, opacity = head[..., :3], head[..., 3:4]
         depth = head[..., 4:] / opacity.clamp_min(1e-4)
         if underlay is not None:
