@@ -1,6 +1,6 @@
 """The renderer for CPUs: the portrait's own weights through kernels, on as many threads as torch has.
 
-Against the reference its pictures have 54 dB and more (docs/benchmarks.md): the levels of planes are merged into one,
+Against the reference its pictures have 55 dB and more (docs/benchmarks.md): the levels of planes are merged into one,
 a ray ends where a thousandth of the light is left, all else differs by rounding.
 """
 

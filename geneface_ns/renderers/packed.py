@@ -62,7 +62,7 @@ def next_layer(perceptron: nn.Sequential, place: int) -> Layer:
 def merged_planes(levels: nn.ParameterList) -> Tensor:
     """Tri-planes of several resolutions [3, C, r, r] as one of the finest, the levels' channels behind each other.
 
-    The levels' nodes do not nest, so that between the finest's nodes it differs: pictures by 54 dB.
+    The levels' nodes do not nest, so that between the finest's nodes it differs: heads by 55 dB.
     """
     finest = max(level.shape[-1] for level in levels)
     same = [F.interpolate(x, (finest, finest), mode="bilinear", align_corners=True) for x in levels]
