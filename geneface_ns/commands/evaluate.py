@@ -42,6 +42,8 @@ class EvaluateConfig:
     """The capture, where it no longer lies where the head was trained from."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """What renders; auto is CUDA where there is one."""
+    renderer: Literal["auto", "reference", "cpu"] = "auto"
+    """How it is rendered, as for `geneface render`."""
 
     @explains_out_of_memory()
     def main(self) -> None:
@@ -68,7 +70,7 @@ class EvaluateConfig:
         from geneface_ns.evaluation.table import show
         from geneface_ns.motion.speech import motion_of_speech
         from geneface_ns.motion.voice import voice_of
-        from geneface_ns.renderers.reference import ReferenceRenderer
+        from geneface_ns.renderers.choose import choose_renderer
 
         portrait, capture, step = load_run(source.path, source.data, self.device)
         test = np.flatnonzero(~capture.is_train)
@@ -81,7 +83,7 @@ class EvaluateConfig:
         )
         lpips = make_perceptual()
         modes = evaluate(
-            *(ReferenceRenderer(portrait), capture, test, speech, portrait.camera.size, lpips),
+            *(choose_renderer(portrait, self.renderer), capture, test, speech, portrait.camera.size, lpips),
             video,
         )
         report = {

@@ -31,6 +31,8 @@ class ViewConfig:
     """The capture, where it no longer lies where the head was trained from."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """What renders; auto is CUDA where there is one."""
+    renderer: Literal["auto", "reference", "cpu"] = "auto"
+    """How it is rendered, as for `geneface render`."""
     most_megabytes: float = 100.0
     """Of an upload."""
     most_seconds: float = 600.0
@@ -52,7 +54,7 @@ class ViewConfig:
         from geneface_ns.motion.voice import voice_of
         from geneface_ns.nerf.runs import resolve
         from geneface_ns.nerf.trained import load_trained
-        from geneface_ns.renderers.reference import ReferenceRenderer
+        from geneface_ns.renderers.choose import choose_renderer
         from geneface_ns.viewer.server import need_port, served, sounds_of
         from geneface_ns.viewer.stage import Stage, once
 
@@ -69,7 +71,7 @@ class ViewConfig:
         with tempfile.TemporaryDirectory(prefix="geneface-view-", ignore_cleanup_errors=True) as folder:
             stage = Stage(
                 person=trained.person,
-                renderer=ReferenceRenderer(trained.portrait),
+                renderer=choose_renderer(trained.portrait, self.renderer),
                 turn=threading.Lock(),
                 voice=once(partial(voice_of, trained.person, self.generator)),
                 folder=Path(folder),

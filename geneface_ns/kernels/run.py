@@ -1,12 +1,19 @@
 """When kernels run, and how they are compiled.
 
-They use one thread: torch's threads wait busily on the other cores, and a second pool would fight them.
+A kernel uses one thread, and lets others run beside it: `at_once` gives each a part of the work. numba's own threads
+would need a pool of their own kind, which may not be entered from two threads.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numba
 import torch
@@ -33,7 +40,54 @@ def plain_torch() -> Iterator[None]:
 
 def kernel(function: Callable) -> Callable:
     """Compile on the first call, without the interpreter's lock; kept on disk where a place for that is writable."""
+    return _compiled(function)
+
+
+def fast_kernel(function: Callable) -> Callable:
+    """As `kernel`, where sums may be taken in any order and nothing is infinite or no number."""
+    return _compiled(function, fastmath=True, error_model="numpy")
+
+
+def _compiled(function: Callable, **options: Any) -> Callable:
+    config: Any = numba.config
+    before = config.CACHE_DIR
     try:
-        return numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # neither beside the source nor in the user's cache folder
-        return numba.njit(nogil=True)(function)
+        config.CACHE_DIR = str(_kept_in())
+        return numba.njit(nogil=True, cache=True, **options)(function)
+    except RuntimeError:  # no writable place
+        return numba.njit(nogil=True, **options)(function)
+    finally:
+        config.CACHE_DIR = before
+
+
+@contextmanager
+def torch_alone() -> Iterator[int]:
+    """Within the block torch works on the calling thread alone; gives how many it had (in a training nerf/threads.py
+    chooses). Its threads wait busily for more to do, and would take the cores from the kernels that come next."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+
+
+def at_once(work: Callable[[int], None], parts: range, threads: int) -> None:
+    """Do the parts of some work on so many threads."""
+    threads = min(threads, len(parts))
+    if threads == 1:
+        for part in parts:
+            work(part)
+        return
+    with ThreadPoolExecutor(threads) as pool:  # not kept: it would not outlive a fork
+        list(pool.map(work, parts))
+
+
+@cache
+def _kept_in() -> Path:
+    """Where compiled kernels are kept: a folder for the sources of all as they are now, because a kernel holds those it
+    calls, and numba notices changes in a kernel's own file alone."""
+    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    config: Any = numba.config
+    caches = config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(caches, "geneface", "kernels", hashlib.sha256(sources).hexdigest()[:16])

@@ -14,6 +14,8 @@ from geneface_ns.scene.warp import LandmarkWarp
 
 CACHED_ROWS = 4096
 """Samples whose hidden layers fit into a core's cache."""
+DENSITY = 30
+"""Per face width, of a softplus of 1."""
 
 
 @dataclass
@@ -139,5 +141,5 @@ class HeadField(nn.Module):
         # On a CPU the perceptron waits for memory unless its layers' outputs stay in the cache.
         blocks = rows.split(CACHED_ROWS) if rows.device.type == "cpu" else (rows,)
         output = torch.cat([self.rest(torch.addmm(self.first.bias, block, first)) for block in blocks])
-        density = torch.nn.functional.softplus(output[:, 3]) * 30
+        density = torch.nn.functional.softplus(output[:, 3]) * DENSITY
         return density, torch.sigmoid(output[:, :3])

@@ -41,6 +41,9 @@ class RenderOptions:
     """The capture, where it no longer lies where the head was trained from."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """What renders; auto is CUDA where there is one."""
+    renderer: Literal["auto", "reference", "cpu"] = "auto"
+    """How it is rendered: cpu is many times faster on a CPU and differs from the reference by less than can be seen;
+    auto takes the fastest that fits the device."""
     crf: int = 18
     """Quality of the picture, 0 (lossless) to 51."""
     sound_track: int | None = None

@@ -30,7 +30,7 @@ from geneface_ns.output.options import RenderOptions
 from geneface_ns.output.pieces import pieces_folder, write_in_pieces
 from geneface_ns.output.request import Request, Script
 from geneface_ns.output.video import VideoWriter, frame_rate
-from geneface_ns.renderers.reference import ReferenceRenderer
+from geneface_ns.renderers.choose import choose_renderer
 
 VERSION = 2
 """Raised when other pictures come of the same head, speech and options."""
@@ -48,7 +48,7 @@ class Performer:
         trained = load_trained(source.path, source.data, options.device)
         self.weights = source.weights
         self.person = trained.person
-        self.renderer = ReferenceRenderer(trained.portrait)
+        self.renderer = choose_renderer(trained.portrait, options.renderer)
         self.look = look_of(options.look, self.person, self.renderer.camera.size)
         path = options.camera_path
         self.cameras = timed_path(path, self.person.fps) if path is not None else None

@@ -28,7 +28,8 @@ from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.plugin.datamanager import GeneFaceDataManager
 from geneface_ns.plugin.options import LeanModelConfig
 from geneface_ns.plugin.viewer import CaptureView, in_viewer, message_picture
-from geneface_ns.renderers.reference import ReferenceRenderer
+from geneface_ns.renderers.choose import choose_renderer
+from geneface_ns.renderers.contract import Renderer
 from geneface_ns.scene.camera import Pinhole
 from geneface_ns.scene.compositing import lay_over
 
@@ -58,6 +59,7 @@ class GeneFaceModel(Model):
         digest = bytes.fromhex(fingerprint(metadata["capture"]))
         self.register_buffer("fingerprint", torch.tensor(list(digest), dtype=torch.uint8))
         self.portrait = Portrait(metadata["capture"], metadata["downscale"], self.config)
+        self.renderer: Renderer | None = None
         self.view = CaptureView(self.portrait, metadata["capture"])
         self.step = 0
         # Noted apart in each process and joined in `training.prune`: not to be overwritten by the first process's.
@@ -174,7 +176,9 @@ class GeneFaceModel(Model):
             (first(camera.cx), first(camera.cy)),
             (int(first(camera.width)), int(first(camera.height))),
         )
-        layers = ReferenceRenderer(self.portrait, self.config.eval_num_rays_per_chunk).render(condition, view, c2w)
+        if self.renderer is None:  # when the portrait lies where it will be rendered
+            self.renderer = choose_renderer(self.portrait, rays_per_chunk=self.config.eval_num_rays_per_chunk)
+        layers = self.renderer.render(condition, view, c2w)
         return {"rgb": layers.rgb, "head": layers.head, "accumulation": layers.opacity, "depth": layers.depth}
 
     def get_image_metrics_and_images(

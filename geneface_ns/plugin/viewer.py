@@ -21,7 +21,7 @@ from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import Capture
 from geneface_ns.motion.voice import voice_of
 from geneface_ns.nerf.portrait import Portrait
-from geneface_ns.renderers.reference import ReferenceRenderer
+from geneface_ns.renderers.choose import choose_renderer
 from geneface_ns.viewer.server import Panels
 from geneface_ns.viewer.stage import Stage, once
 
@@ -85,7 +85,7 @@ class CaptureView(ViewerControl):
         self._files = tempfile.TemporaryDirectory(prefix="geneface-view-", ignore_cleanup_errors=True)
         stage = Stage(
             person=self._capture,
-            renderer=ReferenceRenderer(self._portrait),
+            renderer=choose_renderer(self._portrait),
             turn=Turn(viewer.train_lock or threading.Lock(), self._portrait),
             voice=once(partial(voice_of, self._capture, "prior")),
             folder=Path(self._files.name),

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from geneface_ns.nerf.portrait import Portrait
+from geneface_ns.renderers.board import board_of
 from geneface_ns.renderers.contract import Layers
-from geneface_ns.scene.camera import Pinhole, project_to_capture
+from geneface_ns.scene.camera import Pinhole
 from geneface_ns.scene.compositing import lay_over, person_over_nothing
 from geneface_ns.scene.condition import Condition
 
@@ -51,7 +52,7 @@ class ReferenceRenderer:
             around = underlay.to(device).reshape(-1, 4)
         else:
             frame = torch.zeros(count, dtype=torch.long, device=device)
-            board = self._own_board(camera) if c2w is None else self._board(condition, camera, c2w)
+            board = board_of(self.camera, camera, condition.c2w[0], c2w)
             torso = portrait.render_torso(condition, board, frame, head[:, :4])
             around = torso.underlay
             person = person_over_nothing(head[:, :3], opacity, torso.torso, torso.before_head).clamp(0, 1)
@@ -65,22 +66,3 @@ class ReferenceRenderer:
 
         person = None if person is None else picture(person)
         return Layers(picture(rgb), picture(head[:, :3]), picture(opacity), picture(depth), person)
-
-    def _own_board(self, camera: Pinhole) -> Tensor:
-        """Each pixel of the capture's own camera in the picture as [-1, 1]^2: [H W, 2]."""
-        width, height = camera.size
-        x = (torch.arange(width, device=self.device) + 0.5) / width * 2 - 1
-        y = (torch.arange(height, device=self.device) + 0.5) / height * 2 - 1
-        return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).reshape(-1, 2)
-
-    def _board(self, condition: Condition, camera: Pinhole, c2w: Tensor) -> Tensor:
-        """Where each pixel of any camera meets the torso's plane: [H W, 2]."""
-        pixels = torch.arange(camera.size[0] * camera.size[1], device=self.device)
-        directions = camera.directions(pixels, c2w)
-        own = self.portrait.camera
-        half = torch.tensor(own.size, device=self.device) / 2
-        return project_to_capture(
-            *(c2w[:3, 3].expand_as(directions), directions, condition.c2w[0]),
-            torch.tensor(own.focal, device=self.device) / half,
-            torch.tensor(own.centre, device=self.device) / half - 1,
-        )

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from audio_motion.topology import MOUTH
+from geneface_ns.kernels.run import usable
+from geneface_ns.kernels.warp import inverse_motion
 from geneface_ns.scene.grids import interpolate_frame_volumes, to_unit
 
 MOUTH_REACH, EYE_REACH = 0.15, 0.12
@@ -78,15 +80,18 @@ class LandmarkWarp(nn.Module):
         """
         batch, r = len(landmarks), self.resolution
         with torch.autocast(landmarks.device.type, enabled=False):  # positions in half precision are a pixel off
-            moved = torch.einsum("vk,bkc->bvc", self.weights, landmarks - self.mean)  # D on the nodes
-        forward = moved.permute(0, 2, 1).reshape(batch, 3, r, r, r)
+            moved = (landmarks - self.mean).transpose(1, 2).contiguous() @ self.weights.T  # D on the nodes
+        forward = moved.reshape(batch, 3, r, r, r)
+        gates = self.gates.expand(batch, -1, -1, -1, -1)
+        if usable(forward) and not forward.requires_grad:
+            return torch.cat([inverse_motion(forward, self.box, self.iterations), gates], dim=1)
         frame = torch.arange(batch, device=landmarks.device).repeat_interleave(len(self.nodes))
         target = self.nodes.repeat(batch, 1)
-        shift = -moved.reshape(-1, 3)
+        shift = -moved.transpose(1, 2).reshape(-1, 3)
         for _ in range(self.iterations - 1):
             shift = -interpolate_frame_volumes(forward, to_unit(target + shift, self.box), frame)
         displacement = shift.reshape(batch, r, r, r, 3).permute(0, 4, 1, 2, 3)
-        return torch.cat([displacement, self.gates.expand(batch, -1, -1, -1, -1)], dim=1)
+        return torch.cat([displacement, gates], dim=1)
 
     def look_up(self, volumes: Tensor, points: Tensor, frame: Tensor) -> tuple[Tensor, Tensor]:
         """Move points of a frame's face to the mean face.

@@ -33,4 +33,4 @@ def processing(frames: int, width: int, height: int) -> float:
 
 def rendering(frames: float, width: int, height: int) -> float:
     """Seconds of `geneface render`."""
-    return START + frames * 4e-6 * width * height
+    return START + frames * (0.005 + 8e-7 * width * height)

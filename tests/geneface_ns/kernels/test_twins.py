@@ -3,9 +3,11 @@
 import pytest
 import torch
 
+from audio_motion.topology import TEMPLATE
 from geneface_ns.kernels.run import plain_torch, usable
 from geneface_ns.nerf.occupancy import Occupancy
 from geneface_ns.nerf.volume import Samples, accumulate, distortion, render_weights
+from geneface_ns.scene.warp import LandmarkWarp
 
 BOX = torch.tensor([[-1.0, -0.8, -0.6], [0.9, 1.0, 0.7]])
 
@@ -95,3 +97,21 @@ def test_no_rays():
     with plain_torch():
         assert grid.sample(torch.zeros(0, 3), torch.zeros(0, 3)).first.tolist() == [0]
         assert render_weights(samples, torch.zeros(0)).shape == (0,)
+
+
+def test_the_inverse_motion_is_the_same():
+    mean = torch.from_numpy(TEMPLATE)
+    warp = LandmarkWarp(mean, sigma=0.1, resolution=17)
+    landmarks = mean + 0.03 * torch.randn(3, 68, 3, generator=torch.Generator().manual_seed(0))
+    fast = warp.volumes(landmarks)
+    with plain_torch():
+        plain = warp.volumes(landmarks)
+    assert float(plain[:, :3].abs().max()) > 0.02
+    torch.testing.assert_close(fast, plain, rtol=1e-4, atol=1e-6)
+
+
+def test_landmarks_may_have_gradients():
+    warp = LandmarkWarp(torch.from_numpy(TEMPLATE), sigma=0.1, resolution=9)
+    landmarks = (warp.mean + 0.01)[None].requires_grad_()
+    warp.volumes(landmarks).square().sum().backward()
+    assert float(landmarks.grad.abs().max()) > 0
