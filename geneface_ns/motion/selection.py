@@ -44,6 +44,11 @@ class Selection(NamedTuple):
     weight: np.ndarray
     """float64 [N] in [0, 1]: how far it is the second."""
 
+    @property
+    def nearest(self) -> np.ndarray:
+        """int [N]: the one that is shown more."""
+        return np.where(self.weight < 0.5, self.first, self.second)
+
 
 @dataclass(frozen=True)
 class Footage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +31,8 @@ class SeenPath(NamedTuple):
 
 def seen_path(person: Person, own: Pinhole, performance: Performance, look: Look) -> SeenPath:
     """A look's camera over a performance. As filmed it is what `geneface camera-path` writes without more: of the part
-    of the video that was learnt from, or to and fro for as long as somebody else's performance lasts.
+    of the video that was learnt from, or to and fro for as long as somebody else's performance lasts; of speech, for
+    which head and body were chosen, it is their course.
 
     Args:
         own: the capture's camera, at the size it was trained at.
@@ -39,8 +41,13 @@ def seen_path(person: Person, own: Pinhole, performance: Performance, look: Look
         InputError: a performance longer than a path can be.
     """
     frames = filmed_frames(person, None if performance.filmed else performance.total / performance.fps)
+    if performance.chosen is not None:
+        frames = performance.chosen
     if look.pose == "as filmed":
-        return SeenPath(as_filmed(person, frames, field_of_view(own.focal[1], own.size[1])), own.size)
+        filmed = as_filmed(person, frames, field_of_view(own.focal[1], own.size[1]))
+        if performance.chosen is not None:  # between two frames where pieces of the video join
+            filmed = replace(filmed, c2w=np.stack([performance.pose_at(i)[0] for i in range(len(frames))]))
+        return SeenPath(filmed, own.size)
     still = as_filmed(person, np.zeros_like(frames), field_of_view(own.focal[1], own.size[1]))
     if look.view is None:
         return SeenPath(still, own.size)

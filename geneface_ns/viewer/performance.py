@@ -13,6 +13,7 @@ import numpy as np
 
 from audio_motion.sequence import LandmarkSequence
 from geneface_ns.capture_format.person import Person
+from geneface_ns.motion.head_motion import HeadMotion, with_own_upper_face
 from geneface_ns.motion.sequence import MotionFrame, is_own, motion_of_sequence
 from geneface_ns.motion.trajectory import Trajectory, own_trajectory
 from geneface_ns.viewer.sound import PlayedSound
@@ -36,6 +37,8 @@ class Performance:
     """Whether frame i is the capture's own frame i."""
     spoken: bool = False
     """Whether its motion is predicted from the sound."""
+    chosen: np.ndarray | None = None
+    """int [N]: which of the person's frames head and body are nearest to, where they were chosen."""
     frames: list[MotionFrame] = field(default_factory=list)
     """Those known so far; appended by one thread, read by others."""
 
@@ -81,10 +84,19 @@ def sequence_performance(title: str, sequence: LandmarkSequence, person: Person,
     return Performance(title, person.fps, total, sound, trajectory, filmed=whole, frames=frames)
 
 
-def speech_performance(title: str, person: Person, sound: PlayedSound) -> Performance:
-    """Speech whose motion is still to be predicted (`fill`)."""
+def speech_performance(
+    title: str, person: Person, sound: PlayedSound, moves: HeadMotion, motion: Iterator[MotionFrame]
+) -> tuple[Performance, Iterator[MotionFrame]]:
+    """Speech whose motion is still to be predicted (`fill`), and that motion with the person's own brows and lids.
+
+    Args:
+        moves: what head and body do.
+        motion: of the face, one frame at a time.
+    """
+    chosen = None if moves.selection is None else moves.selection.nearest
     total = frames_in(sound.seconds, person.fps)
-    return Performance(title, person.fps, total, sound, own_trajectory(person), spoken=True)
+    performance = Performance(title, person.fps, total, sound, moves.trajectory, spoken=True, chosen=chosen)
+    return performance, with_own_upper_face(motion, person, moves.selection)
 
 
 def capture_sound(person: Person) -> Path | None:

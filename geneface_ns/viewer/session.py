@@ -15,6 +15,8 @@ import viser
 from audio_motion.errors import InputError
 from audio_motion.sequence import LandmarkSequence
 from geneface_ns.motion.camera_path import write_path
+from geneface_ns.motion.head_motion import head_motion
+from geneface_ns.motion.prosody import prosody_of
 from geneface_ns.motion.speech import motion_of_speech
 from geneface_ns.motion.voice import Voice
 from geneface_ns.viewer.browser import Browser, Report
@@ -224,12 +226,14 @@ class Session:
         self._say("getting the voice ready; the first time it is fitted to the person, which takes a minute or two")
         voice = self.stage.voice()
         self._say("")
-        performance = speech_performance(name, person, sound)
         self._front.speaks_with(voice)
         delivery = self._front.delivery
-        motion = motion_of_speech(
+        face = motion_of_speech(
             *(sound.path, delivery.of(voice), person, delivery.seed, delivery.temperature), post=delivery.post
         )
+        prosody = prosody_of(sound.path, person.fps)
+        moves = head_motion(person, self.stage.own_prosody, prosody, delivery.seed, 1.0)
+        performance, motion = speech_performance(name, person, sound, moves, face)
 
         def arrived() -> None:
             if len(performance.frames) == 1:

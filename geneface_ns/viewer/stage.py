@@ -6,9 +6,13 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from geneface_ns.capture_format.person import Person
+from geneface_ns.motion.prosody import own_prosody
 from geneface_ns.motion.voice import Voice
 from geneface_ns.renderers.contract import Renderer
 
@@ -37,6 +41,11 @@ class Stage:
     """Of an upload."""
     most_seconds: float = 600.0
     """Of anything that is performed."""
+
+    @cached_property
+    def own_prosody(self) -> np.ndarray:
+        """float32 [F, 3], see `motion.prosody.own_prosody`; it may raise InputError."""
+        return own_prosody(self.person)
 
 
 def once(make: Callable[[], Voice]) -> Callable[[], Voice]:
