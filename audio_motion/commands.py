@@ -77,6 +77,8 @@ class PredictCommand:
         motion = generator.predict(self.speech, self.fps, self.seed, self.temperature, tracks)
         motion.save(self.output)
         print(f"wrote {self.output}: {len(motion)} frames, {motion.duration:.2f} s at {motion.fps:g} fps")
+        whose = "the package's voice" if checkpoint == PRETRAINED_GENERATOR else str(checkpoint)
+        print(f"spoken by {whose}, which hears through {generator.trained.features.spec}")
 
 
 @dataclass(frozen=True)

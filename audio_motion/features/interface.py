@@ -12,6 +12,8 @@ from audio_motion.errors import InputError
 
 BUILT_IN = ("whisper", "mel")
 """What `open_features` opens without reading anything but the package."""
+DEFAULT = "whisper"
+"""What trainings hear through where nothing else is said, and the models that come with the package."""
 TOLERANCE = 1e-4
 """Most by which a streamed feature differs from the one extracted from the whole sound."""
 

@@ -27,6 +27,8 @@ class ViewConfig:
     """Where it is served."""
     generator: str = "prior"
     """What turns speech into motion, as for `geneface render`."""
+    features: str | None = None
+    """Where the speech features of a checkpoint of your own are now, as in training (default: where they were then)."""
     data: Path | None = None
     """The capture, where it no longer lies where the head was trained from."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -71,7 +73,7 @@ class ViewConfig:
                 person=trained.person,
                 renderer=ReferenceRenderer(trained.portrait),
                 turn=threading.Lock(),
-                voice=once(partial(voice_of, trained.person, self.generator)),
+                voice=once(partial(voice_of, trained.person, self.generator, self.features)),
                 folder=Path(folder),
                 sounds=sounds,
                 most_bytes=int(self.most_megabytes * 1e6),
