@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -77,6 +77,8 @@ class PredictCommand:
         motion = generator.predict(self.speech, self.fps, self.seed, self.temperature, tracks)
         motion.save(self.output)
         print(f"wrote {self.output}: {len(motion)} frames, {motion.duration:.2f} s at {motion.fps:g} fps")
+        whose = "the package's voice" if checkpoint == PRETRAINED_GENERATOR else str(checkpoint)
+        print(f"spoken by {whose}, which hears through {generator.trained.features.spec}")
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,27 @@ class CorpusCommand(CorpusConfig):
         make_corpus(self)
 
 
+@dataclass(frozen=True)
+class FetchCommand:
+    """Bring larger speech encoders than the one that comes with the package, once, for training on them offline."""
+
+    what: tyro.conf.Positional[Literal["whisper:tiny", "whisper:base", "whisper:small"]]
+    """Speech features, as --features of the trainings takes them: OpenAI's multilingual Whispers of 75, 145 and 480
+    MB, of which the encoder is kept."""
+
+    def run(self) -> None:
+        """Fetch, with a progress bar, and say how it is used."""
+        from audio_motion.features.whisper_fetch import fetch_whisper
+
+        folder = fetch_whisper(self.what.partition(":")[2])
+        print(f"{self.what} is in {folder}; train on it with --features {self.what}")
+
+
 Command = (
     Annotated[TrainCommand, tyro.conf.subcommand("train", description="Train a model.")]
     | Annotated[PredictCommand, tyro.conf.subcommand("predict")]
     | Annotated[TrackCommand, tyro.conf.subcommand("track")]
     | Annotated[CorpusCommand, tyro.conf.subcommand("corpus")]
     | Annotated[EvaluateCommand, tyro.conf.subcommand("evaluate")]
+    | Annotated[FetchCommand, tyro.conf.subcommand("fetch")]
 )

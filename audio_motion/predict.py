@@ -58,8 +58,8 @@ class MotionChunk:
 class Generator:
     """A trained generator, ready to speak.
 
-    Look-ahead: a frame needs the sound up to `look_ahead` seconds after it (about 2 s with the small model and the
-    built-in speech features), and frames come in blocks of `block` motion frames.
+    Look-ahead: a frame needs the sound up to `look_ahead` seconds after it (about 6.6 s with the package's models, of
+    which its speech features take 4.5 s), and frames come in blocks of `block` motion frames.
     """
 
     trained: TrainedGenerator

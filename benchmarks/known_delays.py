@@ -20,7 +20,7 @@ from machine import describe
 from audio_motion.data.corpus import load_corpus
 from audio_motion.data.recording import align
 from audio_motion.data.sources import load_recordings
-from audio_motion.features.interface import open_features
+from audio_motion.features.interface import DEFAULT, open_features
 from audio_motion.sync import lag_of, lag_scores
 from audio_motion.training.syncnet import SyncTraining, fit_syncnet
 
@@ -33,7 +33,7 @@ class Known:
     """Of `audio-motion corpus`."""
     known: Annotated[Path, tyro.conf.Positional]
     """CSV with the columns file and late: clips of the corpus, and the seconds by which their sound comes late."""
-    features: str = "mel"
+    features: str = DEFAULT
     """Speech features, as `audio-motion train` takes them."""
 
 

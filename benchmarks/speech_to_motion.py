@@ -1,8 +1,8 @@
 """Speech to motion on speakers never seen: five folds by person, with baselines and ablations in one table.
 
     audio-motion corpus CLIPS CORPUS --speaker-table speakers.csv --lag-confidence 99
-    python benchmarks/speech_to_motion.py CORPUS --delays delays.csv --features mel --ablated 0 1 2
-    python benchmarks/speech_to_motion.py CORPUS --delays delays.csv --features whisper:DIR@4
+    python benchmarks/speech_to_motion.py CORPUS --delays delays.csv --ablated 0 1 2
+    python benchmarks/speech_to_motion.py CORPUS --delays delays.csv --features mel
 
 In each fold a tenth of the training speakers is held out for early stopping and amplitude; the test speakers are
 touched once, at the end. Figures are frame-weighted means over the test speakers' recordings.
@@ -33,7 +33,7 @@ from audio_motion.data.sources import load_recordings
 from audio_motion.errors import InputError
 from audio_motion.evaluation.measures import Measures, average, measure
 from audio_motion.evaluation.predictors import Predictor, mean_face, nearest_neighbour, ridge, speak
-from audio_motion.features.interface import open_features
+from audio_motion.features.interface import DEFAULT, open_features
 from audio_motion.models.checkpoint import load_generator, load_syncnet, save_generator, save_syncnet
 from audio_motion.models.syncnet import SyncExpert
 from audio_motion.sync import lag_of, lag_scores, sync_accuracy
@@ -53,7 +53,7 @@ class Folds:
     delays: Path | None = None
     """CSV with the columns file and late: seconds by which each clip's sound comes late, measured by other means. The
     corpus must then have left all sound where it was. Without it the corpus's own corrections are used."""
-    features: str = "mel"
+    features: str = DEFAULT
     """Speech features, as `audio-motion train` takes them."""
     folds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Which of the five."""

@@ -20,7 +20,7 @@ _WAVES = 5
 class Augmentation:
     """How far pieces are moved from what was recorded; every piece by other random amounts. 0 leaves a thing as it was.
 
-    All but the tempo is for the built-in features: an encoder's cannot be recorded anew after the fact.
+    All but the tempo is for log-mel features: an encoder's cannot be recorded anew after the fact.
     """
 
     tempo: float = 0.12
@@ -47,7 +47,7 @@ class Augmentation:
         return math.exp(self.tempo * rng.uniform(-1.0, 1.0))
 
     def perturb(self, features: Tensor, drawn: Tensor) -> Tensor:
-        """Built-in features [B, T, 83] as another microphone would hear them from another voice.
+        """Log-mel features [B, T, 83] as another microphone would hear them from another voice.
 
         Args:
             drawn: [B, N] of `draw_perturbation`.

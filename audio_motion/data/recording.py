@@ -84,7 +84,7 @@ def align(
     landmarks = motion.landmarks[:frames]
     face = measure_face(sequence.person, landmarks[valid], motion.eye_openness[:frames][valid])
     samples = levelled(samples)
-    # The built-in features are made faster than a cache is read.
+    # A spectrum is made faster than a cache is read.
     heard = features.extract(samples) if features is MEL else cached(features, samples)
     digest = hashlib.sha256(features.name.encode())
     for array in (landmarks, valid, samples):

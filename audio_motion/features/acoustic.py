@@ -1,4 +1,4 @@
-"""The built-in speech features: log-mel, pitch, voicing and energy."""
+"""Speech features that are a spectrum: log-mel, pitch, voicing and energy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AT_ONCE = 3000
 
 @dataclass(frozen=True)
 class Acoustic:
-    """Log-mel, pitch, voicing and energy: the built-in kind of `features.interface.SpeechFeatures`.
+    """Log-mel, pitch, voicing and energy: a kind of `features.interface.SpeechFeatures`.
 
     Normalisation is by fixed numbers, never by the utterance: a chunk with `prosody.CONTEXT` frames of sound on either
     side gives what the whole gives.

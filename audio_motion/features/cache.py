@@ -74,8 +74,13 @@ def cached(features: SpeechFeatures, samples: np.ndarray, folder: Path | None = 
 
 
 def default_folder() -> Path:
-    """~/.cache/geneface/features, or below $XDG_CACHE_HOME where that is set."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geneface" / "features"
+    """~/.cache/geneface/features."""
+    return cache_folder() / "features"
+
+
+def cache_folder() -> Path:
+    """~/.cache/geneface, or below $XDG_CACHE_HOME where that is set."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geneface"
 
 
 def limit() -> int:

@@ -10,6 +10,10 @@ from torch import Tensor
 
 from audio_motion.errors import InputError
 
+BUILT_IN = ("whisper", "mel")
+"""What `open_features` opens without reading anything but the package."""
+DEFAULT = "whisper"
+"""What trainings hear through where nothing else is said, and the models that come with the package."""
 TOLERANCE = 1e-4
 """Most by which a streamed feature differs from the one extracted from the whole sound."""
 
@@ -76,9 +80,10 @@ def open_features(spec: str, device: str = "cpu") -> SpeechFeatures:
     """Speech features by the name a user gives.
 
     Args:
-        spec: "mel" (built in), "whisper:WHERE[@LAYER]" (a directory with config.json and model.safetensors, or a
-            repository of the Hugging Face hub such as openai/whisper-base) or "hubert:WHERE[@LAYER]" (a file of
-            weights in torchaudio's layout, or a torchaudio pipeline such as HUBERT_BASE). Layers count from 1.
+        spec: "whisper" (the layers that come with the package), "mel" (a spectrum, also built in),
+            "whisper:WHERE[@LAYER]" (a directory with config.json and model.safetensors, or a repository of the Hugging
+            Face hub such as openai/whisper-base) or "hubert:WHERE[@LAYER]" (a file of weights in torchaudio's layout,
+            or a torchaudio pipeline such as HUBERT_BASE). Layers count from 1.
         device: where the encoder runs: cpu, cuda or mps.
 
     Raises:
@@ -89,6 +94,10 @@ def open_features(spec: str, device: str = "cpu") -> SpeechFeatures:
         from audio_motion.features.acoustic import MEL
 
         return MEL
+    if spec == "whisper":
+        from audio_motion.features.whisper import packaged_whisper
+
+        return packaged_whisper(device)
     if kind in ("whisper", "hubert") and where:
         place, layer = _place_and_layer(spec, where)
         if kind == "whisper":
@@ -98,7 +107,9 @@ def open_features(spec: str, device: str = "cpu") -> SpeechFeatures:
         from audio_motion.features.hubert import open_hubert
 
         return open_hubert(place, layer, device)
-    raise InputError(f"{spec!r}: no such speech features; give mel, whisper:WHERE[@LAYER] or hubert:WHERE[@LAYER]")
+    raise InputError(
+        f"{spec!r}: no such speech features; give whisper, mel, whisper:WHERE[@LAYER] or hubert:WHERE[@LAYER]"
+    )
 
 
 def _place_and_layer(spec: str, where: str) -> tuple[str, int | None]:

@@ -1,4 +1,4 @@
-"""The built-in features of the same speech, had another voice said it or another microphone heard it."""
+"""Log-mel features of the same speech, had another voice said it or another microphone heard it."""
 
 from __future__ import annotations
 

@@ -55,9 +55,12 @@ def identity(tensors: Mapping[str, Tensor], use: str) -> str:
     return digest.hexdigest()[:12]
 
 
-def fetched(url: str, path: Path) -> Path:
+def fetched(url: str, path: Path, sha256: str | None = None) -> Path:
     """`path`, downloaded from `url` if it is not there yet, with a progress bar. A download that breaks off or arrives
-    damaged (a file of torch's carries a checksum of every part) leaves nothing, and begins anew the next time.
+    damaged leaves nothing, and begins anew the next time.
+
+    Args:
+        sha256: of the file; where it is not known, the checksums that a file of torch's carries of its parts serve.
 
     Raises:
         InputError: it is not there, and cannot be had.
@@ -75,7 +78,10 @@ def fetched(url: str, path: Path) -> Path:
                 shutil.copyfileobj(pieces, file, 1 << 20)
             if length is not None and temporary.stat().st_size != length:
                 raise ConnectionError("the connection broke off")
-            _check_parts(temporary)
+            if sha256 is None:
+                _check_parts(temporary)
+            elif _sha256(temporary) != sha256:
+                raise ConnectionError(f"what arrived is another file: its SHA-256 is not {sha256[:12]}…")
     except (OSError, http.client.HTTPException) as error:
         raise InputError(f"{path.name} is not on this machine; download {url} to {path} ({_why(error)})") from error
     return path
@@ -139,15 +145,18 @@ def _compared(path: Path) -> Path:
         ConnectionError: it is another; then it has been removed.
     """
     kept = path.resolve()
-    if re.fullmatch("[0-9a-f]{64}", kept.name):
-        with kept.open("rb") as file:
-            digest = hashlib.sha256()
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-        if digest.hexdigest() != kept.name:
-            kept.unlink()
-            raise ConnectionError(f"what arrived as {path.name} is damaged")
+    if re.fullmatch("[0-9a-f]{64}", kept.name) and _sha256(kept) != kept.name:
+        kept.unlink()
+        raise ConnectionError(f"what arrived as {path.name} is damaged")
     return path
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _why(error: Exception) -> str:

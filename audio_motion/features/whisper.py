@@ -1,21 +1,28 @@
-"""Speech features from Whisper's encoder (Radford et al., 2022), through transformers."""
+"""Speech features from Whisper's encoder (Radford et al., 2022): its first layers come with the package."""
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from audio_motion.errors import InputError
 from audio_motion.features.blocks import EDGE, EncodedSpeech, Grid
+from audio_motion.features.eight_bits import restored
 from audio_motion.features.frames import HOP
 from audio_motion.features.weights import from_hub, identity, read_weights
+from audio_motion.features.whisper_encoder import WhisperEncoder, layer_count
+from audio_motion.features.whisper_fetch import SHA256, whisper_folder
+from audio_motion.files import need_file
+from audio_motion.json_file import read_json
 
-LAYER = -1
-"""Layer whose output is used where the user names none; -1 is the last."""
+PACKAGED = Path(__file__).parents[1] / "weights" / "whisper.safetensors"
+"""The first two layers of Whisper tiny.en in eight bits, of `benchmarks/shrink_whisper.py`."""
+PACKAGED_LAYERS, PACKAGED_HEADS = 2, 6
+PACKAGED_GRID = Grid(before=25, new=200, after=25, filled=True)
+"""4 s in windows of 5 s. Windows of 7 s say hardly more (docs/benchmarks.md) and take a third longer."""
 GRID = Grid(before=100, new=200, after=50, filled=True)
 """4 s in windows of 7 s. Measured with whisper-base on a minute of read speech: shifting the grid changes 2 to 5 % of
 the variance of the features, about as much with blocks of 26 s in Whisper's own 30 s, which look ahead 28 s and are no
@@ -24,17 +31,28 @@ _WINDOW = 400
 """Samples of the mel spectrum's window; its step is 160."""
 
 
-def open_whisper(place: str, layer: int | None, device: str) -> EncodedSpeech:
-    """Features from layer `layer` (from 1; None: LAYER) of the encoder in a directory or a repository of the hub.
+@lru_cache(maxsize=2)
+def packaged_whisper(device: str) -> EncodedSpeech:
+    """Features from what comes with the package: they need nothing from elsewhere."""
+    tensors = restored(read_weights(PACKAGED))
+    return _speech("whisper", tensors, PACKAGED_HEADS, PACKAGED_LAYERS, PACKAGED_GRID, device)
 
-    A layer's output is taken as what comes next reads it: through the layer norm of the next layer, or of the decoder.
-    Without it a few channels of the middle layers are 50 times larger than all others.
+
+def open_whisper(place: str, layer: int | None, device: str) -> EncodedSpeech:
+    """Features from a layer of an encoder.
+
+    Args:
+        place: a directory, a size that `fetch_whisper` has brought, or a repository of the hub.
+        layer: from 1; None: the middle one, which says most about the mouth (docs/benchmarks.md).
 
     Raises:
         InputError: the weights cannot be had, are not those of a Whisper encoder, or have no such layer.
     """
     folder = Path(place).expanduser()
-    if folder.is_dir():
+    if place in SHA256:
+        config, weights = whisper_folder(place) / "config.json", whisper_folder(place) / "model.safetensors"
+        need_file(config, f"bring it with `audio-motion fetch whisper:{place}`")
+    elif folder.is_dir():
         place = str(folder.resolve())
         config, weights = folder / "config.json", folder / "model.safetensors"
         if not config.is_file():
@@ -49,45 +67,34 @@ def open_whisper(place: str, layer: int | None, device: str) -> EncodedSpeech:
         for name, value in read_weights(weights).items()
         if name.startswith(("encoder.", "model.encoder."))
     }
-    encoder, layer = _encoder(config, weights, tensors, layer)
+    count = layer_count(tensors)
+    number = layer or (count + 1) // 2
+    if count and number > count:
+        raise InputError(f"{weights}: has no layer {number}; give 1 to {count}")
+    heads = read_json(config, "put Whisper's config.json there").get("encoder_attention_heads")
+    if not isinstance(heads, int) or heads < 1:
+        raise InputError(f"{config}: says nothing of encoder_attention_heads; put Whisper's config.json there")
+    try:
+        return _speech(f"whisper:{place}@{number}", tensors, heads, number, GRID, device)
+    except (LookupError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{weights}: does not hold the Whisper encoder of {config} ({reason})") from error
+
+
+def _speech(spec: str, tensors: dict[str, Tensor], heads: int, layers: int, grid: Grid, device: str) -> EncodedSpeech:
+    """Raises LookupError, ValueError or RuntimeError where the tensors are not those of such an encoder."""
     width, bins, _ = tensors["conv1.weight"].shape
+    encoder = WhisperEncoder(tensors, heads, layers, grid.before + grid.new + grid.after)
     return EncodedSpeech(
-        name=f"whisper-{identity(tensors, f'1 {GRID}')}-{layer}",
-        spec=f"whisper:{place}@{layer}",
+        name=f"whisper-{identity(tensors, f'1 {grid}')}-{layers}",
+        spec=spec,
         width=width,
-        grid=GRID,
-        encode=partial(_encode, encoder.to(device), _filters(bins).to(device)),
+        grid=grid,
+        encode=partial(_encode, encoder.eval().to(device), _filters(bins).to(device)),
     )
 
 
-def _encoder(config: Path, weights: Path, tensors: dict[str, Tensor], layer: int | None) -> tuple[nn.Module, int]:
-    """The encoder up to a layer, for windows of GRID's length; and the number of the layer."""
-    try:
-        from transformers import WhisperConfig
-        from transformers.models.whisper.modeling_whisper import WhisperEncoder
-    except ImportError as error:
-        raise InputError("Whisper features need the package transformers; pip install transformers") from error
-    try:
-        encoder: Any = WhisperEncoder(WhisperConfig.from_pretrained(config.parent, local_files_only=True))
-        encoder.load_state_dict(tensors)
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{weights}: does not hold the Whisper encoder of {config} ({reason})") from error
-    layers, window = encoder.layers, GRID.before + GRID.new + GRID.after
-    number = layer or len(layers) + 1 + LAYER
-    if number > len(layers):
-        raise InputError(f"{weights}: has no layer {number}; give 1 to {len(layers)}")
-    if encoder.config.max_source_positions < window:
-        raise InputError(f"{weights}: knows {encoder.config.max_source_positions} positions, {window} are needed")
-    if number < len(layers):
-        encoder.layer_norm = layers[number].self_attn_layer_norm
-        encoder.layers = layers[:number]
-    encoder.config.max_source_positions = encoder.max_source_positions = window
-    encoder.embed_positions = nn.Embedding.from_pretrained(encoder.embed_positions.weight[:window])
-    return encoder.eval(), number
-
-
-def _encode(encoder: nn.Module, filters: Tensor, sound: Tensor) -> Tensor:
+def _encode(encoder: WhisperEncoder, filters: Tensor, sound: Tensor) -> Tensor:
     """[EDGE + 320 n + EDGE] samples around n frames -> [n, width].
 
     Whisper's output i is centred on its mel frame 2 i, which is the middle of our frame i when the mel frames begin
@@ -100,7 +107,7 @@ def _encode(encoder: nn.Module, filters: Tensor, sound: Tensor) -> Tensor:
     )
     log = (spectrum.abs().square() @ filters).clamp(min=1e-10).log10()
     mel = (torch.maximum(log, log.max() - 8.0) + 4.0) / 4.0
-    return encoder(mel.T[None]).last_hidden_state[0]
+    return encoder(mel.T)
 
 
 def _filters(bins: int) -> Tensor:

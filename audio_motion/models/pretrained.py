@@ -4,6 +4,6 @@ from pathlib import Path
 
 _WEIGHTS = Path(__file__).parents[1] / "weights"
 PRETRAINED_GENERATOR = _WEIGHTS / "generator.safetensors"
-"""Of many speakers, for the built-in speech features."""
+"""Of many speakers; hears through `features.interface.DEFAULT`."""
 PRETRAINED_EXPERT = _WEIGHTS / "syncnet.safetensors"
-"""The sync expert, for the built-in speech features."""
+"""The sync expert; hears through the same."""

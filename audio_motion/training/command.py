@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from audio_motion.features.interface import DEFAULT
 from audio_motion.files import need_output, spare_inputs
 from audio_motion.models.pretrained import PRETRAINED_EXPERT, PRETRAINED_GENERATOR
 
@@ -25,9 +26,10 @@ class _Run:
     process` (the same), or LandmarkSequence .npz files with their sound beside them."""
     output: Path
     """Checkpoint to write (.safetensors). TensorBoard logs go beside it, into <output>.logs."""
-    features: str = "mel"
-    """What speech is heard through: mel (built in), whisper:WHERE[@LAYER] (a directory, or a name of the Hugging Face
-    hub), or hubert:WHERE[@LAYER] (a file of weights, or HUBERT_BASE)."""
+    features: str = DEFAULT
+    """What speech is heard through: whisper (comes with the package), mel (likewise), whisper:WHERE[@LAYER] (tiny, base
+    or small after `audio-motion fetch`, a directory, or a name of the Hugging Face hub), or hubert:WHERE[@LAYER] (a
+    file of weights, or HUBERT_BASE)."""
     steps: int | None = None
     """Most steps taken (default: by size); training ends sooner when what is held out gets no better."""
     seed: int = 0
@@ -117,7 +119,7 @@ class TrainPostnet:
     """Other speech, of anybody: corpora made by `audio-motion corpus`. Without any, the person's own speech serves."""
     expert: Path | None = None
     """Checkpoint of `audio-motion train syncnet` for the same speech features: keeps lips and sound together. Default:
-    the one that comes with the package for generators that hear through the built-in features, none for others."""
+    the one that comes with the package for generators that hear through what it hears through, none for others."""
     features: str | None = None
     """Where the generator's speech features are now (default: where they were in its training)."""
     steps: int | None = None

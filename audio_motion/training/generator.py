@@ -15,7 +15,7 @@ from audio_motion.data.augmentation import Augmentation
 from audio_motion.data.crops import CropSampler
 from audio_motion.data.recording import Recording, feature_statistics, with_examples
 from audio_motion.data.sources import load_training_split
-from audio_motion.features.interface import SpeechFeatures, open_features
+from audio_motion.features.interface import DEFAULT, SpeechFeatures, open_features
 from audio_motion.models.checkpoint import TrainedGenerator, load_syncnet, save_generator
 from audio_motion.models.face_statistics import FaceStatistics, average_face
 from audio_motion.models.generator import STRIDE, TEMPERATURE, GeneratorConfig, MotionGenerator
@@ -56,7 +56,7 @@ class GeneratorTraining:
     """AdamW's weight decay."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """How far crops are moved from what was recorded."""
-    features: str = "mel"
+    features: str = DEFAULT
     """Speech features, as `features.interface.open_features` takes them."""
     expert: Path | None = None
     """Checkpoint of `audio-motion train syncnet`, made for the same features; frozen."""

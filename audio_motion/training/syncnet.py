@@ -16,7 +16,7 @@ from audio_motion.data.augmentation import Augmentation
 from audio_motion.data.crops import CropSampler
 from audio_motion.data.recording import Recording, feature_statistics
 from audio_motion.data.sources import load_training_split
-from audio_motion.features.interface import SpeechFeatures, open_features
+from audio_motion.features.interface import DEFAULT, SpeechFeatures, open_features
 from audio_motion.models.checkpoint import TrainedSyncExpert, save_syncnet
 from audio_motion.models.syncnet import SyncConfig, SyncExpert
 from audio_motion.sync import lag_scores, sync_accuracy
@@ -48,7 +48,7 @@ class SyncTraining:
     """AdamW's weight decay."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """How far crops are moved from what was recorded."""
-    features: str = "mel"
+    features: str = DEFAULT
     """Speech features, as `features.interface.open_features` takes them."""
 
 

@@ -24,7 +24,7 @@ PIECE = 30.0
 CONFIDENT = 0.2
 """Confidence from which an estimate is believed; what clips of real people have, and what sound of other clips beside
 them has, stands in docs/benchmarks.md."""
-UNRELATED = 0.12
+UNRELATED = 0.15
 """Confidence below which mouth and sound do not belong together."""
 LONG_ENOUGH = 10.0
 """Seconds of valid motion that it takes to say so: in less, chance reaches higher."""

@@ -27,6 +27,8 @@ class ViewConfig:
     """Where it is served."""
     generator: str = "prior"
     """What turns speech into motion, as for `geneface render`."""
+    features: str | None = None
+    """Where the speech features of a checkpoint of your own are now, as in training (default: where they were then)."""
     data: Path | None = None
     """The capture, where it no longer lies where the head was trained from."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -73,7 +75,7 @@ class ViewConfig:
                 person=trained.person,
                 renderer=choose_renderer(trained.portrait, self.renderer),
                 turn=threading.Lock(),
-                voice=once(partial(voice_of, trained.person, self.generator)),
+                voice=once(partial(voice_of, trained.person, self.generator, self.features)),
                 folder=Path(folder),
                 run=source.path,
                 sounds=sounds,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from audio_motion.data.json_kinds import as_kind
 from audio_motion.errors import InputError, one_line
-from audio_motion.features.acoustic import MEL
+from audio_motion.features.interface import BUILT_IN
 from audio_motion.files import need_file, written_whole
 from audio_motion.models.checkpoint import load_postnet
 from audio_motion.models.store import Inside
@@ -245,7 +245,7 @@ def _postnet(tensor: Tensor, path: Path) -> Inside:
     postnet = Inside(path, tensor.numpy().tobytes())
     # Other speech features than the built-in ones name a folder, or a repository to fetch: that is not a stranger's to
     # choose.
-    if (spec := unpack(postnet.contents).info["features_spec"]) != MEL.spec:
+    if (spec := unpack(postnet.contents).info["features_spec"]) not in BUILT_IN:
         raise ValueError(f"its post-net hears through {spec!r}")
     load_postnet(postnet)
     return postnet

@@ -107,8 +107,11 @@ def test_features_are_chosen_in_training_and_found_again(
     checkpoint, out = tmp_path / "gen.safetensors", tmp_path / "out.npz"
     train = ("train", "generator", capture, "--output", checkpoint, "--steps", 2)
     main([str(part) for part in (*train, "--features", f"whisper:{here}@2")])
+    main(["predict", str(tmp_path / "speech.wav"), str(out)])
+    assert "the package's voice, which hears through whisper\n" in capsys.readouterr().out
     predict = ("predict", tmp_path / "speech.wav", out, "--generator", checkpoint)
     main([str(part) for part in predict])
+    assert f"{checkpoint}, which hears through whisper:{here}@2" in capsys.readouterr().out
     assert len(LandmarkSequence.load(out)) == 25
     there = here.rename(tmp_path / "moved")
     capsys.readouterr()

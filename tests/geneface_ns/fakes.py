@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
-from audio_motion.features.acoustic import MEL
 from audio_motion.models.checkpoint import TrainedPostNet, load_generator, save_postnet
 from audio_motion.models.face_statistics import measure_face
 from audio_motion.models.postnet import PostNet, PostNetConfig
@@ -133,5 +132,6 @@ def write_postnet(path: Path, capture: Capture, size: PostNetConfig | None = Non
     model = PostNet(size or PostNetConfig(hidden=8))
     torch.nn.init.constant_(model.leave.bias, moved)  # type: ignore[arg-type]
     face = measure_face(capture.name, landmarks, eyes)
-    save_postnet(path, TrainedPostNet(model, face, load_generator(PRETRAINED_GENERATOR).sha256, {}, MEL, ""))
+    package = load_generator(PRETRAINED_GENERATOR)
+    save_postnet(path, TrainedPostNet(model, face, package.sha256, {}, package.features, ""))
     return path

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from safetensors.torch import load_file, save_file
 from audio_motion.errors import InputError
 from audio_motion.features import hubert, whisper
 from audio_motion.features.blocks import EncodedSpeech, Grid
+from audio_motion.features.eight_bits import quantised, restored
 from audio_motion.features.frames import frame_count
 from audio_motion.features.interface import TOLERANCE, SpeechFeatures, open_features
 from audio_motion.features.prosody import PROSODY, loudness, loudness_of, prosody
+from audio_motion.features.whisper_encoder import WhisperEncoder
 from audio_motion.media import load_audio
 from audio_motion.predict import Generator
 from audio_motion.topology import mouth_opening
@@ -26,7 +29,7 @@ from tests.audio_motion.features.tiny_encoders import hubert_weights, tiny_huber
 from tests.audio_motion.synthetic_speech import talk
 from tests.audio_motion.test_predict import in_pieces, joined
 
-KINDS = ("mel", "whisper", "hubert")
+KINDS = ("mel", "packaged", "whisper", "hubert")
 DATA = os.environ.get("GENEFACE_DATA")
 
 
@@ -36,6 +39,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SpeechFeatures]
     save_file(hubert_weights(), folder / "hubert.safetensors")
     return {
         "mel": open_features("mel"),
+        "packaged": open_features("whisper"),
         "whisper": open_features(f"whisper:{write_whisper(folder / 'whisper')}"),
         "hubert": open_features(f"hubert:{folder / 'hubert.safetensors'}"),
     }
@@ -102,7 +106,7 @@ def click(second: float) -> np.ndarray:
     return sound
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["mel", "whisper", "hubert"])
 @pytest.mark.parametrize("frame", [60, 61, 75])
 def test_a_click_is_heard_in_its_own_frame(kinds: dict[str, SpeechFeatures], kind: str, frame: int) -> None:
     """Attention cannot tell time: what an encoder's convolutions make of a click in the middle of a frame lies as far
@@ -122,12 +126,10 @@ def test_a_click_is_heard_in_its_own_frame(kinds: dict[str, SpeechFeatures], kin
 def _without_attention(encode):  # type: ignore[no-untyped-def]
     """Whisper's convolutions alone, without positions: its attention replaced by nothing."""
     encoder, filters = encode.args
-    with torch.random.fork_rng(devices=[]):
-        alone = type(encoder)(encoder.config)
-    alone.conv1, alone.conv2 = encoder.conv1, encoder.conv2
+    alone = deepcopy(encoder)
     alone.layers, alone.layer_norm = torch.nn.ModuleList(), torch.nn.Identity()
-    alone.embed_positions = torch.nn.Embedding.from_pretrained(torch.zeros(encoder.config.max_source_positions, 16))
-    return lambda sound: encode.func(alone.eval(), filters, sound)
+    alone.positions.zero_()
+    return lambda sound: encode.func(alone, filters, sound)
 
 
 def _convolutions_only(encode):  # type: ignore[no-untyped-def]
@@ -154,7 +156,7 @@ def test_whisper_hears_what_transformers_makes_of_the_same_window(tmp_path: Path
     ).input_features
     with torch.no_grad():
         library = encoder(mel).last_hidden_state[0, grid.before : grid.before + grid.new]
-    ours = open_features(f"whisper:{place}").extract(sound)[2 * grid.new : 3 * grid.new, :-PROSODY]
+    ours = open_features(f"whisper:{place}@3").extract(sound)[2 * grid.new : 3 * grid.new, :-PROSODY]
     assert (ours - library).abs().max() < 0.01  # the library reflects sound at the window's ends
     assert (ours - library)[20:-20].abs().mean() < 1e-3
 
@@ -178,10 +180,10 @@ def test_hubert_hears_what_torchaudio_makes_of_it(tmp_path: Path, large: bool) -
 def test_names_follow_weights_and_layer_and_nothing_else(tmp_path: Path) -> None:
     single = open_features(f"whisper:{write_whisper(tmp_path / 'single')}")
     half = open_features(f"whisper:{write_whisper(tmp_path / 'half', half=True, prefix='model.encoder.')}")
-    first = open_features(f"{half.spec.removesuffix('@3')}@1")
+    first = open_features(f"{half.spec.removesuffix('@2')}@1")
     assert single.name == half.name
     assert single.spec != half.spec
-    assert half.name.endswith("-3")
+    assert half.name.endswith("-2")  # the middle one of three
     assert first.name == f"{half.name[:-1]}1"
     assert open_features(half.spec).name == half.name
     tensors = load_file(tmp_path / "single" / "model.safetensors")
@@ -206,7 +208,6 @@ def test_mistakes_in_a_spec_are_one_line(tmp_path: Path) -> None:
     save_file(weights, tmp_path / "lacking.safetensors")
     mistakes = {
         "mels": "no such speech features",
-        "whisper": "no such speech features",
         "whisper:": "no such speech features",
         f"whisper:{place}@x": "'x' is no layer",
         f"whisper:{place}@0": "'0' is no layer",
@@ -290,6 +291,39 @@ def test_a_generator_streams_through_an_encoder(trained, kinds: dict[str, Speech
     assert np.abs(pieces - whole).max() < 1e-5
     still = joined(generator.stream([np.zeros(16_000 * 6, np.float32)]))
     assert mouth_opening(still).std() < 1e-6
+
+
+def test_the_packaged_whisper_is_the_first_layers_of_a_whole_one(tmp_path: Path) -> None:
+    """Rounded to eight bits, without positions and without the layers behind."""
+    place, mel = write_whisper(tmp_path), torch.randn(80, 300, generator=torch.Generator().manual_seed(0))
+    whole = {name[8:]: x for name, x in load_file(place / "model.safetensors").items() if name.startswith("encoder.")}
+    part = {name: whole[name] for name in whole if name.startswith(("conv", "layers.0.", "layers.1."))}
+    part |= {f"layer_norm.{kind}": whole[f"layers.2.self_attn_layer_norm.{kind}"] for kind in ("weight", "bias")}
+    packed = quantised(part)
+    assert sum(x.numel() * x.element_size() for x in packed.values()) < 1.2 * sum(x.numel() for x in part.values())
+    with torch.no_grad():
+        exact, rounded = (WhisperEncoder(x, 2, 2, 150)(mel) for x in (whole, restored(packed)))
+    assert (rounded - exact).square().mean() < 1e-3 * exact.var()
+    assert (rounded - exact).abs().max() > 1e-4
+    assert torch.allclose(WhisperEncoder(part, 2, 2, 150)(mel), exact, atol=1e-3)
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not DATA, reason="GENEFACE_DATA does not name the folder of real clips")
+@pytest.mark.parametrize("layer", [3, 6])
+def test_the_real_whisper_is_what_transformers_makes_of_it(layer: int) -> None:
+    from transformers import WhisperConfig
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder as Library
+
+    place = Path(DATA or "") / "weights" / "whisper-base-encoder"
+    tensors = {name.split("encoder.", 1)[1]: x.float() for name, x in load_file(place / "model.safetensors").items()}
+    library = Library(WhisperConfig.from_pretrained(place)).eval()
+    library.load_state_dict(tensors)
+    library.layers, library.layer_norm = library.layers[:layer], WhisperEncoder(tensors, 8, layer, 1500).layer_norm
+    mel = torch.randn(80, 3000, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        ours, theirs = WhisperEncoder(tensors, 8, layer, 1500)(mel), library(mel[None]).last_hidden_state[0]
+    assert (ours - theirs).abs().max() < 1e-3
 
 
 @pytest.mark.data

@@ -104,14 +104,14 @@ def test_a_generator_of_many_speakers_gets_a_post_net_of_its_own(
         trained.model.leave.bias += 0.01
     mine = tmp_path / "mine.safetensors"
     save_generator(mine, trained)
-    voice = voice_of(capture, str(mine), "mel")
+    voice = voice_of(capture, str(mine), "whisper")
     assert voice.generator == mine
-    assert voice.features == "mel"
+    assert voice.features == "whisper"
     assert voice.postnet is not None
     assert voice.postnet != capture.folder / POSTNET_FILE  # which is the package's, and stays
     assert load_postnet(voice.postnet).generator_sha256 == load_generator(mine).sha256
     kept = voice.postnet.stat().st_mtime_ns
-    assert voice_of(capture, str(mine), "mel") == voice
+    assert voice_of(capture, str(mine), "whisper") == voice
     assert voice.postnet.stat().st_mtime_ns == kept
     # One speaker's generator speaks as that speaker does.
     assert voice_of(capture, str(capture.folder / GENERATOR_FILE)).postnet is None

@@ -1,7 +1,7 @@
 """The generator and the sync expert that come with the package, on the drawn person's speech, whose truth is exact.
 
 Two synthetic voices say three sentences, and are near enough to speech: between the pauses the generator's opening
-correlates with the drawn mouth's at 0.65. (With filmed speakers whom it never heard: 0.54, docs/benchmarks.md.)
+correlates with the drawn mouth's at 0.71. (With filmed speakers whom it never heard: 0.68, docs/benchmarks.md.)
 """
 
 from __future__ import annotations
@@ -81,17 +81,17 @@ def follows(generator: Generator, sound: np.ndarray, said: Said) -> float:
 
 
 def test_the_generator_opens_the_mouth_as_the_words_do(said: Said) -> None:
-    """It reaches 0.65; with its weights shuffled, or the sound moved by 0.3 s, 0.31 at most."""
+    """It reaches 0.71; with its weights shuffled, or the sound moved by 0.3 s, 0.16 at most."""
     by_itself = PostProcess(silence=False)
     trained = load_generator(PRETRAINED_GENERATOR)
     shipped = Generator(trained, by_itself)
-    assert follows(shipped, said.sound, said) > 0.5
+    assert follows(shipped, said.sound, said) > 0.6
     broken = [follows(shipped, late(said.sound, seconds), said) for seconds in (-0.3, 0.3)]
     for seed in range(3):
         other = load_generator(PRETRAINED_GENERATOR)
         shuffle(other.model, seed)
         broken.append(follows(Generator(other, by_itself), said.sound, said))
-    assert max(broken) < 0.4, broken
+    assert max(broken) < 0.3, broken
 
 
 def test_the_mouth_is_shut_in_pauses_and_about_the_same_with_another_seed(said: Said) -> None:
