@@ -35,6 +35,17 @@ def need_private_api() -> None:
         raise InputError(f"viser {version('viser')} has no {', '.join(missing)}; install viser 0.2.7")
 
 
+def keep_order(client: viser.ClientHandle) -> None:
+    """Have messages to a client arrive in the order sent, those of viser's own handles, too.
+
+    viser leaves a message that is sent at the same moment as another to a thread that sends it later: then pieces of a
+    sound arrive in another order, and an old value of the panel is the last that is seen. The buffer below is safe
+    without that; what is lost is that changes made inside `client.atomic()` come in one.
+    """
+    connection = _connection(client)
+    connection.queue_message = connection.unsafe_send_message
+
+
 def run_script(client: viser.ClientHandle, source: str) -> None:
     """Have the client's page run JavaScript; scripts, pictures and changes of the panel arrive in the order sent."""
     _connection(client).queue_message(_messages.RunJavascriptMessage(source))
@@ -145,7 +156,8 @@ class Uploads:
             complete = transfer.received == transfer.size
             if complete:
                 self._refuse(name)
-        self._acknowledge(transfer.button, name, transfer.received, transfer.size)
+            # Before the lock is free: the page believes the last one, and keeps the button from use until all is there.
+            self._acknowledge(transfer.button, name, transfer.received, transfer.size)
         if complete:
             self._done[transfer.button](transfer.name, b"".join(transfer.parts[i] for i in sorted(transfer.parts)))
 

@@ -11,7 +11,7 @@ import viser
 from audio_motion.errors import one_line
 from geneface_ns.motion.voice import Voice
 from geneface_ns.viewer.browser import Report
-from geneface_ns.viewer.host import Uploads, change_element, element_id
+from geneface_ns.viewer.host import Uploads, change_element, element_id, keep_order
 from geneface_ns.viewer.path import FILE
 from geneface_ns.viewer.performance import Performance
 from geneface_ns.viewer.session import OWN, Session
@@ -44,7 +44,8 @@ class Panel:
         Args:
             takes: where something else fills this browser's picture as well: called with whether the panel does now.
         """
-        gui = self._gui = client.gui
+        keep_order(client)
+        gui = client.gui
         self._touched = 0.0
         self._lock = threading.Lock()
         self._said = ""

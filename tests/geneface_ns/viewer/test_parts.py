@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from geneface_ns.synthetic.clip import make_truth
 from geneface_ns.synthetic.speech import speech_names, speech_track
 from geneface_ns.viewer.browser import Report, read_report
 from geneface_ns.viewer.export import export
+from geneface_ns.viewer.host import Uploads
 from geneface_ns.viewer.panel import plain
 from geneface_ns.viewer.path import seen_path, use_of_path
 from geneface_ns.viewer.performance import Performance, own_performance
@@ -246,6 +248,41 @@ def test_what_speech_is_made_with_has_renders_names_and_only_what_has_an_effect(
     assert not spoken._again.visible
     spoken.performs(True)
     assert spoken._again.visible
+
+
+def test_uploads_to_two_buttons_end_with_all_of_it_acknowledged() -> None:
+    sent: list[viser._messages.FileTransferPartAck] = []
+
+    def slow_to_begin(message: viser._messages.FileTransferPartAck) -> None:
+        if message.transferred_bytes == 0:
+            time.sleep(0.02)  # the other message of the same file is handled meanwhile
+        sent.append(message)
+
+    handlers: dict[type, list[Any]] = {}
+    connection = SimpleNamespace(_incoming_handlers=handlers, queue_message=slow_to_begin)
+    client = SimpleNamespace(gui=SimpleNamespace(_websock_interface=connection))
+    buttons = [SimpleNamespace(_impl=SimpleNamespace(id=name)) for name in ("sound", "picture")]
+    taken: list[tuple[str, str, bytes]] = []
+    kinds = [
+        (button, lambda name, content, kind=button._impl.id: taken.append((kind, name, content))) for button in buttons
+    ]
+    Uploads(client, kinds, 100, lambda why: pytest.fail(why))  # type: ignore[arg-type]
+    (start,), (part,) = handlers[viser._messages.FileTransferStart], handlers[viser._messages.FileTransferPart]
+    for count in range(10):
+        for kind in ("sound", "picture", "another"):
+            transfer = f"{kind}-{count}"
+            begin = viser._messages.FileTransferStart(kind, transfer, "a.wav", "", 1, 5)
+            content = viser._messages.FileTransferPart(kind, transfer, 0, b"12345")
+            pair = [threading.Thread(target=start, args=(0, begin)), threading.Thread(target=part, args=(0, content))]
+            for thread in pair:
+                thread.start()
+            for thread in pair:
+                thread.join()
+    assert sorted(kind for kind, *_ in taken) == ["picture"] * 10 + ["sound"] * 10
+    last = {message.transfer_uuid: message for message in sent}
+    assert len(last) == 20
+    for name, message in last.items():
+        assert (message.source_component_id, message.transferred_bytes) == (name.partition("-")[0], 5)
 
 
 def test_a_player_ends_with_its_browser(tmp_path: Path) -> None:
