@@ -33,6 +33,8 @@ class Ship:
     """Of `audio-motion corpus`."""
     delays: Path | None = None
     """As in `speech_to_motion.py`."""
+    without: tuple[str, ...] = ()
+    """Speakers left out altogether: whom other benchmarks fit a head or a post-net to."""
     output: Path = Path("shipped_models")
     """Folder for generator.safetensors and syncnet.safetensors; a training that was stopped goes on."""
 
@@ -42,6 +44,9 @@ def main(config: Ship) -> None:
     config.output.mkdir(parents=True, exist_ok=True)
     features = open_features(DEFAULT)
     recordings = load(Folds(config.corpus, config.delays, DEFAULT))
+    missing = set(config.without) - {r.face.person for r in recordings}
+    assert not missing, f"{config.corpus}: no speaker {missing}"
+    recordings = [r for r in recordings if r.face.person not in config.without]
     apart = {clip.speaker for clip in load_corpus(config.corpus, "held-out")}
     held = [r for r in recordings if r.face.person in apart]
     trained = [r for r in recordings if r.face.person not in apart]
