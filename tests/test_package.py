@@ -128,7 +128,7 @@ def test_what_is_in_the_wheel(wheel: Path) -> None:
     }
     assert {f"audio_motion/weights/{name}.safetensors" for name in ("generator", "syncnet")} <= tracked
     assert not tracked - names
-    assert wheel.stat().st_size < 10e6  # README.md: 8 MB
+    assert wheel.stat().st_size < 14e6  # README.md: 12 MB
 
 
 @pytest.fixture(scope="module")
