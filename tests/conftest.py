@@ -1,8 +1,13 @@
-"""The order of the suite, where several processes run it (`make test`)."""
+"""The suite as a whole: its order where several processes run it (`make test`), and no deadlines."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is; timed limits belong in benchmarks/.
+settings.register_profile("geneface")
+settings.load_profile("geneface")
 
 LONGEST = ("test_chain.py", "test_kills.py")
 

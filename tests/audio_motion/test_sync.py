@@ -64,7 +64,7 @@ def test_loss_of_perfect_and_of_blind_embeddings() -> None:
 
 
 @given(lag=st.integers(-10, 10))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_a_lag_that_was_put_in_is_found(expert: TrainedSyncExpert, lag: int) -> None:
     sound, motion = talk(9.0, seed=7)
     late = np.roll(sound, round(lag * 640))  # 640 samples a motion frame; sound comes `lag` frames late

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from audio_motion.corpus.clip import Refused, make_clip, on_one_clock
@@ -146,7 +146,6 @@ def test_each_threshold_refuses(talker: Talker, tmp_path: Path, change: dict[str
     assert refused.value.kind == kind
 
 
-@settings(deadline=None)
 @given(
     frames=st.integers(1, 80),
     fps=st.sampled_from([15.0, 23.976, 25.0, 29.97, 50.0]),

@@ -25,7 +25,7 @@ from tests.audio_motion.data.stored import stored
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(clips=st.dictionaries(NAMES, st.tuples(st.integers(1, 40), st.floats(10, 120), st.integers(0, 99)), max_size=4))
 def test_round_trip(clips: dict[str, tuple[int, float, int]]) -> None:
     written = [stored(name, *facts) for name, facts in clips.items()]

@@ -51,7 +51,7 @@ def test_ordinary_speech_stays_the_very_same_array(decibels: float) -> None:
 
 
 @given(decibels=st.floats(-45.0, 30.0))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_level_becomes_ordinary_and_the_gain_is_bounded(decibels: float) -> None:
     sound = at(SPEECH, decibels)
     level = SpeechLevel()

@@ -59,7 +59,7 @@ def test_frames_cover_the_sound_and_end_with_prosody(kinds: dict[str, SpeechFeat
         assert (loudness_of(heard) - loudness(torch.from_numpy(sound))).abs().max() < 0.01
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(KINDS),
     samples=st.integers(1, 11 * 16_000),

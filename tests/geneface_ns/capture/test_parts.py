@@ -40,7 +40,7 @@ def test_a_wide_picture_is_cropped_to_a_square_around_the_person() -> None:
     assert (crop.out_width, crop.out_height) == (480, 480)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     width=st.integers(160, 2000),
     height=st.integers(160, 2000),
@@ -84,7 +84,7 @@ def test_black_between_pictures_is_no_cut_but_what_follows_may_be() -> None:
     assert [cut(frame) for frame in [*fade[::-1], black, black, b, b]] == [False] * 8 + [True, False]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     shift=st.tuples(st.floats(-5, 5), st.floats(-5, 5)),
     linear=st.tuples(*[st.floats(-0.03, 0.03)] * 4),
