@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,11 +53,29 @@ def _compiled(function: Callable, **options: Any) -> Callable:
     before = config.CACHE_DIR
     try:
         config.CACHE_DIR = str(_kept_in())
-        return numba.njit(nogil=True, cache=True, **options)(function)
+        return _forgiving(numba.njit(nogil=True, cache=True, **options)(function))
     except RuntimeError:  # no writable place
         return numba.njit(nogil=True, **options)(function)
     finally:
         config.CACHE_DIR = before
+
+
+def _forgiving(compiled: Any) -> Any:
+    """A compiled function that is compiled again where the disk refuses: a folder of somebody else's, a full disk."""
+    kept = compiled._cache
+    load, save = kept.load_overload, kept.save_overload
+
+    def load_overload(*args: Any) -> Any:
+        with suppress(OSError):
+            return load(*args)
+        return None
+
+    def save_overload(*args: Any) -> None:
+        with suppress(OSError):
+            save(*args)
+
+    kept.load_overload, kept.save_overload = load_overload, save_overload
+    return compiled
 
 
 @contextmanager
