@@ -17,9 +17,8 @@ import tyro
 from PIL import Image, ImageDraw
 
 from audio_motion.files import written_whole
-from audio_motion.media import load_audio, probe, read_frames
+from audio_motion.media import SAMPLE_RATE, load_audio, probe, read_frames
 
-RATE = 16000
 STRIP = 0.16
 """Height of the waveform, in widths of the picture."""
 PAPER, SAID, UNSAID = (255, 255, 255), (0, 110, 90), (200, 205, 210)
@@ -44,7 +43,9 @@ class Animation:
 
 def main(config: Animation) -> None:
     fps = probe(config.video).fps
-    sound = load_audio(config.video)[round(config.start * RATE) : round((config.start + config.seconds) * RATE)]
+    sound = load_audio(config.video)[
+        round(config.start * SAMPLE_RATE) : round((config.start + config.seconds) * SAMPLE_RATE)
+    ]
     first, *others = (
         with_waveform(picture, sound, number / fps / config.seconds)
         for number, picture in enumerate(pictures(config, fps))

@@ -9,14 +9,12 @@ from scipy.ndimage import gaussian_filter1d
 
 from audio_motion.errors import InputError
 from audio_motion.features.acoustic import MEL
+from audio_motion.features.frames import RATE
 from audio_motion.features.prosody import PROSODY
 from audio_motion.media import AS_PLAYED, Tracks, stream_audio
 from geneface_ns.capture_format.capture import Capture
 from geneface_ns.capture_format.person import Person
 from geneface_ns.scene.person_file import SentPerson
-
-RATE = 50
-"""Frames of speech features a second."""
 
 
 def prosody_of(sound: Path, fps: float, tracks: Tracks = AS_PLAYED) -> np.ndarray:

@@ -62,6 +62,11 @@ class Performer:
         """What speech becomes motion by; fitted to the capture on first use where it must be."""
         return voice_of(self.person, self.options.generator, self.options.features)
 
+    @cached_property
+    def own_prosody(self) -> np.ndarray:
+        """float32 [F, 3]: of what the person said in their own video."""
+        return own_prosody(self.person)
+
     def key(self, request: Request, script: Script) -> str:
         """Of all that decides the frames and the sound: 64 hexadecimal digits over options, names, sizes and times of
         files. Where it is the same, the same video would be made.
@@ -122,5 +127,5 @@ class Performer:
         if self.cameras is not None or self.trajectory is not None:
             return motion, total, self.trajectory or own_trajectory(person)
         prosody = prosody_of(script.sound, person.fps, options.tracks)
-        moves = head_motion(person, own_prosody(person), prosody, options.seed, options.head_motion)
+        moves = head_motion(person, self.own_prosody, prosody, options.seed, options.head_motion)
         return with_own_upper_face(motion, person, moves.selection), total, moves.trajectory

@@ -117,10 +117,10 @@ class Uploads:
                 return
             waiting = sum(transfer.size or 0 for transfer in self._transfers.values())
             if message.size_bytes + waiting > self._largest:
-                self._refuse(message.transfer_uuid)
+                self._forget(message.transfer_uuid)
                 problem = f"{_megabytes(message.size_bytes)} are too much; upload at most {_megabytes(self._largest)}"
             elif message.size_bytes <= 0:
-                self._refuse(message.transfer_uuid)
+                self._forget(message.transfer_uuid)
                 problem = "the file is empty; upload another one"
             else:
                 transfer = self._transfers.setdefault(message.transfer_uuid, _Transfer(message.source_component_id))
@@ -142,7 +142,7 @@ class Uploads:
             held = sum(transfer.received for transfer in self._transfers.values())
             too_much = held > self._largest or (transfer.size is not None and transfer.received > transfer.size)
             if too_much:
-                self._refuse(message.transfer_uuid)
+                self._forget(message.transfer_uuid)
         if too_much:
             self._refused("more arrived than was announced; upload it again")
         else:
@@ -155,14 +155,14 @@ class Uploads:
                 return
             complete = transfer.received == transfer.size
             if complete:
-                self._refuse(name)
+                self._forget(name)
             # Before the lock is free: the page believes the last one, and keeps the button from use until all is there.
             self._acknowledge(transfer.button, name, transfer.received, transfer.size)
         if complete:
             self._done[transfer.button](transfer.name, b"".join(transfer.parts[i] for i in sorted(transfer.parts)))
 
-    def _refuse(self, name: str) -> None:
-        """What still comes of this one is not kept."""
+    def _forget(self, name: str) -> None:
+        """Whole or refused: what still comes of this one is not kept."""
         self._transfers.pop(name, None)
         self._finished.add(name)
 

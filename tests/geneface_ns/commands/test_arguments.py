@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from geneface_ns.commands.cli import main
+from tests.geneface_ns.commands.conftest import Refused
 from tests.geneface_ns.commands.test_cli import config
 from tests.geneface_ns.output.test_video import write_video, write_wav
-
-Refused = Callable[..., str]
-
-
-@pytest.fixture
-def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
-    """Runs `geneface` with some words, which must end with exit code 2; gives its one line."""
-
-    def run(*words: object) -> str:
-        monkeypatch.setattr(sys, "argv", ["geneface", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert ended.value.code == 2
-        (line,) = capsys.readouterr().err.splitlines()
-        return line
-
-    return run
 
 
 def test_arguments_in_their_place(tmp_path: Path, refused: Refused) -> None:

@@ -10,7 +10,6 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -25,7 +24,6 @@ from audio_motion.predict import Generator
 from audio_motion.tensors import pack, unpack
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.commands.camera_path import CameraPathConfig
-from geneface_ns.commands.cli import main
 from geneface_ns.commands.export import ExportConfig
 from geneface_ns.motion.speech import motion_of_speech
 from geneface_ns.motion.voice import POSTNET_FILE, voice_of
@@ -37,6 +35,7 @@ from geneface_ns.scene.person_file import SCHEMA_VERSION, SentPerson, read_perso
 from geneface_ns.synthetic import speech_names, speech_track
 from geneface_ns.synthetic.clip import write_sound
 from geneface_ns.synthetic.exact_capture import write_exact_capture
+from tests.geneface_ns.commands.conftest import Refused
 from tests.geneface_ns.commands.test_cli import geneface
 from tests.geneface_ns.fakes import write_postnet, write_run
 
@@ -78,24 +77,6 @@ def frames_of(video: Path) -> np.ndarray:
     """[T, H, W, 3] of 0 to 255."""
     with av.open(str(video)) as file:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]).astype(int)
-
-
-Refused = Callable[..., str]
-
-
-@pytest.fixture
-def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
-    """Runs `geneface` with some words, which must end with exit code 2; gives its one line."""
-
-    def run(*words: object) -> str:
-        monkeypatch.setattr(sys, "argv", ["geneface", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert ended.value.code == 2
-        (line,) = capsys.readouterr().err.splitlines()
-        return line
-
-    return run
 
 
 def test_it_says_the_same_where_there_is_neither_capture_nor_nerfstudio(place: Path, sent: Path) -> None:
