@@ -48,7 +48,7 @@ def seen_path(person: Person, own: Pinhole, performance: Performance, look: Look
         if performance.chosen is not None:  # between two frames where pieces of the video join
             filmed = replace(filmed, c2w=np.stack([performance.pose_at(i)[0] for i in range(len(frames))]))
         return SeenPath(filmed, own.size)
-    still = as_filmed(person, np.zeros_like(frames), field_of_view(own.focal[1], own.size[1]))
+    still = as_filmed(person, np.full_like(frames, look.held), field_of_view(own.focal[1], own.size[1]))
     if look.view is None:
         return SeenPath(still, own.size)
     c2w = np.array(look.view.c2w, np.float32).reshape(4, 4)

@@ -77,7 +77,9 @@ class Look:
     size: tuple[int, int]
     """Width and height, px."""
     pose: Pose = "as filmed"
-    """The head's: as it moved, or held where it was first. The torso is only right near the capture's own camera."""
+    """The head's: as it moved, or held. The torso is only right near the capture's own camera."""
+    held: int = 0
+    """Where a head that is held stands: as in this frame of the person's own video."""
     view: View | None = None
     """Where a free camera stands."""
     shown: Layer = "everything"
@@ -94,7 +96,9 @@ class Look:
 
 def paint(renderer: Renderer, person: Person, performance: Performance, index: int, look: Look) -> np.ndarray:
     """Frame `index` of a performance: uint8 [H, W, 3]."""
-    c2w, body = performance.pose_at(index if look.pose == "as filmed" else 0)
+    c2w, body = (
+        performance.pose_at(index) if look.pose == "as filmed" else (person.c2w[look.held], person.body[look.held])
+    )
     motion = moved(performance.frames[index], person, look)
     camera, view = renderer.camera.scaled_to(look.size), None
     if look.pose == "free camera" and look.view is not None:

@@ -24,6 +24,7 @@ class ShownControls:
         gui = client.gui
         with gui.add_folder("How it is shown", order=order, expand_by_default=False):
             self._pose = gui.add_dropdown("Head", get_args(Pose), "as filmed")
+            self._held = gui.add_slider("Held as in frame", 0, len(stage.person) - 1, 1, 0, visible=False)
             self._mouth = gui.add_slider("Mouth", 0.0, 2.0, 0.05, 1.0)
             self._blinks = gui.add_checkbox("Blinks", True)
             self._layer = gui.add_dropdown("Layer", get_args(Layer), "everything")
@@ -40,7 +41,7 @@ class ShownControls:
     def listen(self, changed: Callable[[Look], None]) -> None:
         """Have `changed` called with each look from now on."""
         self._changed = changed
-        controls = (self._pose, self._mouth, self._blinks, self._layer, self._background, self._colour)
+        controls = (self._pose, self._held, self._mouth, self._blinks, self._layer, self._background, self._colour)
         for element in (*controls, self._landmarks, self._beside):
             element.on_update(lambda _: self._change())
         self._client.camera.on_update(lambda _: self._change())
@@ -54,11 +55,13 @@ class ShownControls:
 
     def _change(self) -> None:
         self._colour.visible = self._background.value == "colour"
+        self._held.visible = self._pose.value != "as filmed"
         free = self._pose.value == "free camera"
         self._changed(
             Look(
                 self._stage.renderer.camera.size,
                 self._pose.value,
+                self._held.value,
                 view_of(self._client.camera, self._stage.scale) if free else None,
                 self._layer.value,
                 self._behind(),

@@ -98,6 +98,10 @@ def test_the_mouth_moves_and_nothing_else_does(viewer: Viewer, made: tuple[Path,
     assert change[elsewhere].max() < change.max() / 2, "something else moved as well"
     assert change[:12].max() < 8
     assert change[:, :8].max() < 8
+    viewer.fill("Held as in frame", FRAMES // 2)
+    viewer.frame(int(opening.argmax()))
+    turned = viewer.frame(int(opening.argmin()))
+    assert np.abs(turned - shut).max() > 20, "the head is held where it was"
     viewer.page.get_by_label("Blinks").click()
     viewer.choose("Head", "as filmed")
     viewer.fold("How it is shown")

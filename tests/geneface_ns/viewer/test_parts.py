@@ -189,6 +189,9 @@ def test_the_path_of_what_is_seen(tmp_path: Path) -> None:
     assert len(still) == 40  # what was learnt from
     assert (still.c2w == capture.c2w[0]).all()
     assert not still.times.any()
+    held, _ = seen_path(capture, FakeRenderer.camera, performance, Look((32, 32), pose="still", held=7))
+    assert (held.c2w == capture.c2w[7]).all()
+    assert (held.times == capture.times[7]).all()
     c2w = np.eye(4)
     c2w[:3, 3] = (1, 2, 3)
     view = View(tuple(c2w.ravel().tolist()), 2 * np.arctan(0.5), 1.6)
