@@ -23,7 +23,7 @@ class PredictCommand:
     speech: tyro.conf.Positional[Path]
     """Any file with a sound track."""
     output: tyro.conf.Positional[Path]
-    """LandmarkSequence to write (.npz)."""
+    """LandmarkSequence to write (.npz), or ARKit blendshapes as Live Link Face writes them (.csv)."""
     generator: Path | None = None
     """Checkpoint of `audio-motion train generator`. Default: the one that comes with the package."""
     postnet: Path | None = None
@@ -57,6 +57,7 @@ class PredictCommand:
 
     def run(self) -> None:
         """Predict and write."""
+        from audio_motion.arkit import save_motion
         from audio_motion.media import Tracks, audio_info, show_notes
         from audio_motion.postprocess import PostProcess
         from audio_motion.predict import Generator
@@ -75,7 +76,7 @@ class PredictCommand:
         )
         generator = Generator.load(checkpoint, self.device, post, self.features, self.postnet)
         motion = generator.predict(self.speech, self.fps, self.seed, self.temperature, tracks)
-        motion.save(self.output)
+        save_motion(motion, self.output)
         print(f"wrote {self.output}: {len(motion)} frames, {motion.duration:.2f} s at {motion.fps:g} fps")
         whose = "the package's voice" if checkpoint == PRETRAINED_GENERATOR else str(checkpoint)
         print(f"spoken by {whose}, which hears through {generator.trained.features.spec}")
@@ -88,12 +89,13 @@ class TrackCommand:
     video: tyro.conf.Positional[Path]
     """Any video of one face."""
     output: tyro.conf.Positional[Path]
-    """LandmarkSequence to write (.npz)."""
+    """LandmarkSequence to write (.npz), or ARKit blendshapes as Live Link Face writes them (.csv)."""
     picture_track: int | None = None
     """Which picture track of the video shows the face, from 1 (default: the one that players show)."""
 
     def run(self) -> None:
         """Track and write."""
+        from audio_motion.arkit import save_motion
         from audio_motion.media import Tracks, probe, show_notes
         from audio_motion.tracking import track_video
 
@@ -101,7 +103,7 @@ class TrackCommand:
         tracks = Tracks(picture=self.picture_track)
         show_notes(self.video, probe(self.video, tracks).notes)
         motion = track_video(self.video, tracks=tracks)
-        motion.save(self.output)
+        save_motion(motion, self.output)
         print(f"wrote {self.output}: {len(motion)} frames, {motion.duration:.2f} s at {motion.fps:g} fps")
 
 

@@ -124,7 +124,7 @@ def test_what_is_in_the_wheel(wheel: Path) -> None:
         str(path.relative_to(ROOT))
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.suffix in {".py", ".safetensors", ".flac", ".json"}
+        if path.suffix in {".py", ".safetensors", ".npz", ".flac", ".json"}
     }
     assert {f"audio_motion/weights/{name}.safetensors" for name in ("generator", "syncnet")} <= tracked
     assert not tracked - names

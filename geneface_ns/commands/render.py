@@ -34,7 +34,8 @@ class RenderConfig(RenderOptions):
     output: Path | None = None
     """Instead of VIDEO."""
     motion: Path | None = None
-    """A landmark sequence (.npz) to perform instead of what the speech would give."""
+    """A landmark sequence (.npz), or ARKit blendshapes as Live Link Face writes them (.csv), to perform instead of what
+    the speech would give."""
     suffix: Literal[".mp4", ".mov", ".mkv", ".webm"] = ".mp4"
     """Of a folder of speeches: what the videos are."""
     workers: int | None = None

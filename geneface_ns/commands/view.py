@@ -20,7 +20,7 @@ class ViewConfig:
     run: Annotated[Path, tyro.conf.Positional]
     """The folder of a run of `ns-train geneface`, its config.yml, a capture (its newest run), or a person file."""
     sounds: Path | None = None
-    """A folder whose sounds and landmark sequences (.npz) the browser may choose from."""
+    """A folder whose sounds and motions (.npz, .csv) the browser may choose from."""
     host: str = "127.0.0.1"
     """Who can reach it: this machine alone; 0.0.0.0 for everybody, who then need the token in the printed address."""
     port: int = 7007

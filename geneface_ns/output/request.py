@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from audio_motion.arkit import load_motion
 from audio_motion.errors import InputError
 from audio_motion.files import need_output
 from audio_motion.media import Tracks, audio_info, show_notes, sound_seconds
@@ -63,7 +64,7 @@ def script_of(request: Request, options: RenderOptions, source: Path) -> Script:
             if given is not None:
                 raise InputError(f"--head-motion does not go with {name}, which says how the head moves; leave it out")
     options.look.check(request.output)
-    sequence = LandmarkSequence.load(request.motion) if request.motion else None
+    sequence = load_motion(request.motion) if request.motion else None
     sound = request.audio
     if sequence is not None and sound is None:
         assert request.motion is not None

@@ -98,9 +98,9 @@ def _decode_sound(source: Path, output: Path, longest: float) -> None:
 
 
 def _decode_motion(source: Path, output: Path, longest: float) -> None:
-    from audio_motion.sequence import LandmarkSequence
+    from audio_motion.arkit import load_motion
 
-    sequence = LandmarkSequence.load(source)
+    sequence = load_motion(source)
     if sequence.duration > longest:
         raise InputError(f"{source}: lasts longer than {longest:g} s; cut it, or use `geneface render`")
     sequence.save(output)

@@ -53,7 +53,7 @@ class Panel:
         with gui.add_folder("Talking head", order=-1):
             self._takes = None if takes is None else gui.add_checkbox("Show it here", False, order=-1)
             self._choice = gui.add_dropdown("Driven by", [OWN], OWN, order=0)
-            self._upload = gui.add_upload_button("Upload speech (or motion, .npz)", order=1)
+            self._upload = gui.add_upload_button("Upload speech (or motion)", order=1)
             self._record = gui.add_button(RECORD, order=1.5)
             self._play = gui.add_button("Play", order=2)
             gui.add_markdown(_WAVE, order=3)

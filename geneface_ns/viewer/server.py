@@ -12,13 +12,14 @@ from pathlib import Path
 
 import viser
 
+from audio_motion.arkit import MOTION_SUFFIXES
 from audio_motion.errors import InputError
 from geneface_ns.viewer.gate import LOCAL, guarded, new_token
 from geneface_ns.viewer.host import need_private_api
 from geneface_ns.viewer.panel import Panel, Takes
 from geneface_ns.viewer.stage import Stage
 
-SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".mp4", ".mov", ".mkv", ".webm", ".npz")
+SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".mp4", ".mov", ".mkv", ".webm", *MOTION_SUFFIXES)
 """Files of a folder that are offered."""
 
 

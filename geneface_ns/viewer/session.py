@@ -12,6 +12,7 @@ from typing import Protocol
 
 import viser
 
+from audio_motion.arkit import MOTION_SUFFIXES
 from audio_motion.errors import InputError
 from audio_motion.sequence import LandmarkSequence
 from geneface_ns.motion.camera_path import write_path
@@ -100,7 +101,8 @@ class Session:
         """Keep an upload below this session's folder; returns the name it is chosen by."""
         with self._lock:
             self._count += 1
-            suffix = ".npz" if name.lower().endswith(".npz") else ".upload"
+            known = Path(name).suffix.lower()
+            suffix = known if known in MOTION_SUFFIXES else ".upload"
             path = self._folder / f"{self._count}{suffix}"
             shown = f"{Path(name).name[:60]} ({self._count})"
             path.write_bytes(content)
@@ -215,7 +217,7 @@ class Session:
             self._begin(own_performance(person, sound), stop)
             return
         path = self._files[name]
-        if path.suffix.lower() == ".npz":
+        if path.suffix.lower() in MOTION_SUFFIXES:
             read = self._new_file(".npz")
             decode_apart("motion", path, read, self.stage.most_seconds)
             sequence = LandmarkSequence.load(read)

@@ -175,6 +175,12 @@ SUBJECTS = (
         (lambda o, f, out: ("audio-motion", "corpus", o / "videos", f.parents[{"options.json": 0}.get(f.name, 2)]),),
     ),
     Subject(
+        0.03,
+        ("motion.csv",),
+        lambda name: texts.damaged_text,
+        (lambda o, f, out: render(o, out, "--motion", f),),
+    ),
+    Subject(
         0.015,
         ("speakers.csv",),
         lambda name: texts.damaged_text,

@@ -12,6 +12,7 @@ import av
 import numpy as np
 import torch
 
+from audio_motion.arkit import save_motion
 from audio_motion.corpus.config import CorpusConfig
 from audio_motion.corpus.find import find_videos
 from audio_motion.corpus.store import Refusal, Store
@@ -58,8 +59,8 @@ def make_originals(folder: Path) -> Path:
 
     clip.* talking videos of 3.2 s; speech.* of 1 s; anna/ a capture; run/ a head trained on it; anna.gface the same to
     send; corpus/; videos/ and made/, the folders of `audio-motion corpus` when all is done; begun/, of `geneface
-    process` when little is; generator, postnet, expert.safetensors; motion.npz with its sound, five.npz of five frames;
-    path.json; speech.json the phones of speech.wav; speakers.csv.
+    process` when little is; generator, postnet, expert.safetensors; motion.npz and .csv and their sound, five.npz of
+    five frames; path.json; speech.json the phones of speech.wav; speakers.csv.
     """
     with torch.random.fork_rng(devices=[]):
         for make in (_videos, _sounds, _motions, _head, _weights, _sent, _corpora, _begun):
@@ -121,7 +122,8 @@ def _sounds(folder: Path) -> None:
 
 def _motions(folder: Path) -> None:
     sound, motion = talk(4.0)
-    motion.save(folder / "motion.npz")
+    for form in ("npz", "csv"):
+        save_motion(motion, folder / f"motion.{form}")
     write_wav(folder / "motion.wav", sound)
     still = np.tile(TEMPLATE, (5, 1, 1)).astype(np.float32)
     still[:, 48:, 1] += np.linspace(0, 0.02, 5)[:, None]

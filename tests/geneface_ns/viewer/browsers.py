@@ -196,7 +196,7 @@ class Viewer:
     def _beside(self, label: str) -> Any:
         return self.page.locator(f"xpath=//label[text()='{label}']/../../..")
 
-    def upload(self, file: Path, button: str = "Upload speech (or motion, .npz)") -> None:
+    def upload(self, file: Path, button: str = "Upload speech (or motion)") -> None:
         found = self.page.get_by_role("button", name=button, exact=True, include_hidden=True)
         found.locator("xpath=preceding-sibling::input[@type='file']").set_input_files(str(file))
 
