@@ -36,21 +36,14 @@ class Tiles(NamedTuple):
     """int64 [Gaussians + 1] where each Gaussian's pairs begin among those."""
 
 
-def deal_out(
-    means2d: np.ndarray,
-    conics: np.ndarray,
-    opacities: np.ndarray,
-    depths: np.ndarray,
-    radii: np.ndarray,
-    across: int,
-    down: int,
-) -> Tiles:
+def deal_out(seen: tuple[np.ndarray, ...], across: int, down: int) -> Tiles:
     """The tiles of pictures that are `across` times `down` tiles large.
 
     Args:
-        means2d: float32 [C, N, 2]; conics: [C, N, 3]; opacities: [N]; depths: [C, N].
-        radii: int32 [C, N], 0: not seen.
+        seen: float32 means2d [C, N, 2], conics [C, N, 3], opacities [N], depths [C, N], and int32 radii [C, N], 0: not
+            seen.
     """
+    means2d, conics, opacities, depths, radii = seen
     cameras, count = radii.shape
     spans = np.zeros((cameras * count, 4), np.int32)
     first = np.zeros(cameras * across * down + 1, np.int64)

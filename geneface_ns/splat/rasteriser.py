@@ -80,9 +80,8 @@ def rasterise(
     projected = Project.apply(means, quats, scales, viewmats, Ks, width, height, eps2d, planes, threads)
     means2d, conics, depths, radii = projected
     across, down = -(-width // TILE), -(-height // TILE)
-    tiles = deal_out(
-        *(x.detach().contiguous().numpy() for x in (means2d, conics, opacities, depths, radii)), across, down
-    )
+    flat = tuple(x.detach().contiguous().numpy() for x in (means2d, conics, opacities, depths, radii))
+    tiles = deal_out(flat, across, down)
     colours, alphas = _Blend.apply(
         means2d, conics, opacities, colors, backgrounds, tiles, (width, height), absgrad, threads
     )
