@@ -92,9 +92,8 @@ def main(config: SplatQuality) -> None:
     surface = head_surface(capture, store, config.head.gaussians)
     head = SplatHead(config.head, surface, own)
     optimizer = make_optimizer(head)
-    print(
-        f"{len(surface.places)} Gaussians begun in {perf_counter() - began:.1f} s; {len(head.near_mouth)} near the mouth"
-    )
+    near = f"{len(head.near_mouth)} near the mouth, {len(head.near_eyes)} near the eyes"
+    print(f"{len(surface.places)} Gaussians begun in {perf_counter() - began:.1f} s; {near}")
     print("| minutes | steps | over the real torso, dB | mouth, dB | a head, ms |\n| --- | --- | --- | --- | --- |")
     spent, step, rows = 0.0, 0, []
     with torch_alone():

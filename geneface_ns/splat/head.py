@@ -73,6 +73,8 @@ class SplatHead(nn.Module):
     pose_mean: Tensor
     pose_scale: Tensor
     units: Tensor
+    mouth_basis: nn.Parameter
+    eyes_basis: nn.Parameter
 
     def __init__(self, config: SplatHeadConfig, surface: Surface, own: Condition) -> None:
         """
