@@ -1,15 +1,16 @@
-"""How good a head of Gaussians is after so many minutes: the head over the real torso, on the test frames.
+"""How good and how fast a head of Gaussians is after so many minutes of training.
 
     PYTHONPATH=. python benchmarks/splat_quality.py CAPTURE --minutes 5
 
-Training alone counts as time. Pictures (real, head over the real torso, head alone) go to `--pictures`.
+The head alone is trained and drawn, over the capture's real torso. Only training counts as time. Measured on the whole
+test split as `geneface evaluate` does; pictures (real, head over the real torso, head alone) go to `--pictures`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Annotated
 
 import cv2
@@ -17,14 +18,17 @@ import numpy as np
 import torch
 import tyro
 from machine import describe
+from torch import Tensor
 
-from geneface_ns.capture_format.capture import load_capture
+from geneface_ns.capture_format.capture import Capture, load_capture
+from geneface_ns.evaluation.evaluate import Tally
+from geneface_ns.evaluation.metrics import psnr
+from geneface_ns.evaluation.mouth import MouthTracker
 from geneface_ns.kernels.run import torch_alone
 from geneface_ns.scene.compositing import lay_over
-from geneface_ns.scene.condition import Condition, ConditionTable
+from geneface_ns.scene.condition import Condition
 from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.prepared import prepare
-from geneface_ns.scene.truth import psnr
 from geneface_ns.splat.head import SplatHead, SplatHeadConfig, draw_head
 from geneface_ns.splat.loop import Seen, SplatTrainingConfig, learn, make_optimizer, see
 from geneface_ns.splat.surface import head_surface
@@ -40,76 +44,110 @@ class SplatQuality:
     """Of training."""
     downscale: int = 2
     """Whole factor by which the pictures are reduced."""
-    frames: int = 12
-    """Of the test split, spread over it."""
-    evaluations: int = 5
-    """Evenly over the training."""
+    looks: int = 4
+    """At a few test frames, evenly over the training."""
     pictures: Path | None = None
-    """Folder for pictures of the first and the widest open test frame."""
+    """Folder for pictures of those frames."""
     head: SplatHeadConfig = field(default_factory=SplatHeadConfig)
     """The head."""
     training: SplatTrainingConfig = field(default_factory=SplatTrainingConfig)
     """The training."""
 
 
-def evaluate(
-    head: SplatHead, seen: Seen, store: FrameStore, frames: np.ndarray, threads: int
-) -> tuple[float, float, float, list[np.ndarray]]:
-    """dB over all, dB of the mouth, milliseconds of a head, and pictures."""
-    over, mouth, spent, pictures = [], [], [], []
-    with torch.no_grad():
-        for index in frames:
-            frame = store.frame(int(index))
-            condition = seen.table(seen.times[index : index + 1])
-            began = perf_counter()
-            colour, opacity = draw_head(head(condition), seen.camera, condition.c2w[0], threads)
-            spent.append(perf_counter() - began)
-            image, underlay = torch.from_numpy(frame.image) / 255, torch.from_numpy(frame.underlay) / 255
-            drawn = lay_over(colour, opacity, underlay).clamp(0, 1)
-            x0, y0, x1, y1 = seen.boxes[index, 0].tolist()
-            over.append(float(psnr(drawn, image)))
-            mouth.append(float(psnr(drawn[y0:y1, x0:x1], image[y0:y1, x0:x1])))
-            alone = (colour + 0.5 * (1 - opacity)).clamp(0, 1)
-            row = np.concatenate([image.numpy(), drawn.numpy(), alone.numpy()], axis=1)
-            pictures.append((row * 255).astype(np.uint8))
-    return float(np.mean(over)), float(np.mean(mouth)), 1000 * float(np.median(spent)), pictures
+FEW = 8
+"""Test frames looked at during the training."""
+DRAWN = 20
+"""Heads drawn for each figure of speed."""
+
+
+@torch.no_grad()
+def drawn(head: SplatHead, seen: Seen, store: FrameStore, index: int, threads: int) -> tuple[np.ndarray, np.ndarray]:
+    """uint8 [H, W, 3]: the head over the real torso, and over grey."""
+    condition = seen.table(seen.times[index : index + 1])
+    colour, opacity = draw_head(head(condition), seen.camera, condition.c2w[0], threads)
+    underlay = torch.from_numpy(store.frame(index).underlay) / 255
+    over_real = lay_over(colour, opacity, underlay)
+    return tuple((x.clamp(0, 1) * 255).round().byte().numpy() for x in (over_real, colour + 0.5 * (1 - opacity)))
+
+
+def measured(head: SplatHead, seen: Seen, store: FrameStore, frames: np.ndarray, threads: int) -> dict:
+    """The figures of `geneface evaluate`, of the head over the real torso."""
+    tally, real_mouth = Tally(), MouthTracker()
+    for index in frames:
+        real = store.frame(int(index)).image
+        real_mouth.add(real)
+        tally.seconds.append(1.0)
+        picture, _ = drawn(head, seen, store, int(index), threads)
+        tally.add(picture, real, store.capture.lips_box[index] / store.downscale, None)
+    return tally.summary(real_mouth)
+
+
+@torch.no_grad()
+def speed(head: SplatHead, seen: Seen, size: int, threads: int) -> tuple[float, float]:
+    """Milliseconds of a head in a picture of that many pixels along its longer side, wall and processor; medians."""
+    factor = size / max(seen.camera.size)
+    camera = seen.camera.scaled_to((round(seen.camera.size[0] * factor), round(seen.camera.size[1] * factor)))
+    spent = []
+    for i in range(DRAWN + 2):
+        condition = seen.table(torch.tensor([i / (DRAWN + 2)]))
+        began, used = perf_counter(), process_time()
+        draw_head(head(condition), camera, condition.c2w[0], threads)
+        spent.append((1000 * (perf_counter() - began), 1000 * (process_time() - used)))
+    wall, used = np.median(spent[2:], axis=0)
+    return float(wall), float(used)
+
+
+def begin(config: SplatQuality, capture: Capture, store: FrameStore, seen: Seen, frames: Tensor) -> SplatHead:
+    """An untrained head."""
+    table = seen.table
+    own = Condition(table.landmarks[frames], table.eyes[frames], table.c2w[frames], table.body[frames])
+    torch.manual_seed(0)
+    return SplatHead(config.head, head_surface(capture, store, config.head.gaussians), own)
 
 
 def main(config: SplatQuality) -> None:
     print(describe())
-    capture = load_capture(config.capture)
+    capture, threads = load_capture(config.capture), config.training.threads
     store = FrameStore(capture, config.downscale)
-    prepared = prepare(capture, config.downscale, config.training.neck_reach)
-    seen = see(capture, prepared, config.downscale, config.training.margin)
-    train = np.flatnonzero(capture.is_train & capture.valid)
+    seen = see(
+        capture,
+        prepare(capture, config.downscale, config.training.neck_reach),
+        config.downscale,
+        config.training.margin,
+    )
+    frames = torch.from_numpy(np.flatnonzero(capture.is_train & capture.valid))
     test = np.flatnonzero(~capture.is_train & capture.valid)
-    test = test[np.linspace(0, len(test) - 1, min(config.frames, len(test))).round().astype(int)]
+    few = test[np.linspace(0, len(test) - 1, min(FEW, len(test))).round().astype(int)]
     began = perf_counter()
-    table: ConditionTable = seen.table
-    index = torch.from_numpy(train)
-    own = Condition(table.landmarks[index], table.eyes[index], table.c2w[index], table.body[index])
-    torch.manual_seed(0)
-    surface = head_surface(capture, store, config.head.gaussians)
-    head = SplatHead(config.head, surface, own)
+    head = begin(config, capture, store, seen, frames)
     optimizer = make_optimizer(head)
-    near = f"{len(head.near_mouth)} near the mouth, {len(head.near_eyes)} near the eyes"
-    print(f"{len(surface.places)} Gaussians begun in {perf_counter() - began:.1f} s; {near}")
-    print("| minutes | steps | over the real torso, dB | mouth, dB | a head, ms |\n| --- | --- | --- | --- | --- |")
-    spent, step, rows = 0.0, 0, []
+    print(f"{capture.name}, {seen.camera.size}, {len(head.means)} Gaussians begun in {perf_counter() - began:.1f} s")
+    print(f"| minutes | steps | {len(few)} test frames, dB |\n| --- | --- | --- |")
+    spent, step = 0.0, 0
     with torch_alone():
-        for look in range(config.evaluations + 1):
-            while spent < config.minutes * 60 * look / config.evaluations:
-                begin = perf_counter()
-                learn(head, optimizer, seen, index, step, spent / (config.minutes * 60), config.training)
-                spent += perf_counter() - begin
+        for look in range(config.looks + 1):
+            while spent < config.minutes * 60 * look / config.looks:
+                begun = perf_counter()
+                learn(head, optimizer, seen, frames, step, spent / (config.minutes * 60), config.training)
+                spent += perf_counter() - begun
                 step += 1
-            over, mouth, milliseconds, rows = evaluate(head, seen, store, test, config.training.threads)
-            print(f"| {spent / 60:.1f} | {step} | {over:.2f} | {mouth:.2f} | {milliseconds:.1f} |", flush=True)
-            if config.pictures:
-                config.pictures.mkdir(parents=True, exist_ok=True)
-                for name, row in zip(("first", "middle"), (rows[0], rows[len(rows) // 2]), strict=True):
-                    path = config.pictures / f"{look}_{name}.png"
-                    cv2.imwrite(str(path), row[..., ::-1])
+            scores = []
+            for index in few:
+                over_real, alone = drawn(head, seen, store, int(index), threads)
+                real = store.frame(int(index)).image
+                scores.append(psnr(over_real, real))
+                if config.pictures:
+                    config.pictures.mkdir(parents=True, exist_ok=True)
+                    row = np.concatenate([real, over_real, alone], axis=1)
+                    cv2.imwrite(str(config.pictures / f"{look}_{index:05d}.png"), row[..., ::-1])
+            print(f"| {spent / 60:.1f} | {step} | {np.mean(scores):.2f} |", flush=True)
+        figures = measured(head, seen, store, test, threads)
+        shown = ("psnr_db", "ssim", "mouth_psnr_db", "lmd_px", "opening_correlation", "opening_amplitude", "frames")
+        print(" ".join(f"{name}={figures[name]:.4g}" for name in shown))
+        for size in (256, 512):
+            for count in sorted({1, threads}):
+                wall, used = speed(head, seen, size, count)
+                print(f"{size} px, {count} threads: a head in {wall:.1f} ms, {used:.1f} ms of processors", flush=True)
 
 
 if __name__ == "__main__":

@@ -39,10 +39,12 @@ FINAL = 0.03
 class SplatTrainingConfig:
     """What a training can be told besides the head's size."""
 
-    whole_share: float = 0.5
-    """Part of the steps that see the whole picture; the others see mouth or eyes alone."""
-    mouth_share: float = 0.3
+    head_share: float = 0.45
+    """Part of the steps that see the head and what is just around it."""
+    mouth_share: float = 0.25
     """Part of the steps that see the mouth alone."""
+    eyes_share: float = 0.2
+    """Part of the steps that see eyes and brows alone; the rest see the whole picture."""
     margin: float = 0.5
     """Around mouth and eyes, part of their width."""
     mask_loss: float = 2e-3
@@ -70,7 +72,7 @@ class Seen(NamedTuple):
     times: Tensor
     """[F]."""
     boxes: Tensor
-    """int64 [F, 2, 4] x0, y0, x1, y1 of mouth and of eyes and brows in each frame."""
+    """int64 [F, 4, 4] x0, y0, x1, y1 of head, mouth, eyes and brows, and the whole picture in each frame."""
 
 
 def see(capture: Capture, prepared: Prepared, downscale: int, margin: float) -> Seen:
@@ -84,14 +86,30 @@ def see(capture: Capture, prepared: Prepared, downscale: int, margin: float) -> 
     landmarks, c2w = capture.landmarks.landmarks, capture.c2w
     local = (landmarks - c2w[:, None, :3, 3]) @ c2w[:, :3, :3]
     places = local[..., :2] * [1, -1] / -local[..., 2:] * camera.focal + camera.centre
-    boxes = []
+    boxes = [_around_heads(prepared)]
     for part in ([*range(MOUTH.start, MOUTH.stop)], [*range(BROWS.start, BROWS.stop), *range(EYES.start, EYES.stop)]):
         low, high = places[:, part].min(axis=1), places[:, part].max(axis=1)
         grow = margin / 2 * (high - low).max(axis=1, keepdims=True)
         low = np.clip(np.floor(low - grow), 0, np.array(size) - 1)
         boxes.append(np.concatenate([low, np.clip(np.ceil(high + grow), low + 1, size)], axis=1))
+    boxes.append(np.tile([0, 0, *size], (len(capture), 1)))
     times = torch.from_numpy(capture.times)
     return Seen(ConditionTable(capture), prepared, camera, times, torch.from_numpy(np.stack(boxes, axis=1)).long())
+
+
+def _around_heads(prepared: Prepared) -> np.ndarray:
+    """The boxes [F, 4] that hold the head and what is just around it."""
+    width, _ = prepared.size
+    start, before, frame = (x.numpy() for x in (prepared.run_start, prepared.run_from, prepared.frame_from))
+    length = np.diff(before, append=frame[-1])
+    first = np.searchsorted(before, frame[:-1])  # run of each frame
+    # A run that goes on beyond its row fills the next row's beginning.
+    wraps = start % width + length > width
+    sides = np.where(wraps, 0, start % width), np.where(wraps, width, start % width + length)
+    rows = start // width, (start + length - 1) // width + 1
+    low = [np.minimum.reduceat(x, first) for x in (sides[0], rows[0])]
+    high = [np.maximum.reduceat(x, first) for x in (sides[1], rows[1])]
+    return np.stack([*low, *high], axis=1)
 
 
 def make_optimizer(head: SplatHead) -> torch.optim.Adam:
@@ -142,11 +160,10 @@ def learn(
         group["lr"] = LEARNING_RATES[group["name"]] * factor
     generator = torch.Generator().manual_seed(step)
     frame = int(frames[torch.randint(len(frames), (), generator=generator)])
-    part = float(torch.rand((), generator=generator)) - config.whole_share
+    shares = torch.tensor([config.head_share, config.mouth_share, config.eyes_share]).cumsum(dim=0)
+    part = int(torch.searchsorted(shares, torch.rand(1, generator=generator)))
+    x0, y0, x1, y1 = box = tuple(seen.boxes[frame, part].tolist())
     width, height = seen.camera.size
-    whole = (0, 0, width, height)
-    box = whole if part < 0 else tuple(seen.boxes[frame, 0 if part < config.mouth_share else 1].tolist())
-    x0, y0, x1, y1 = box
     packed = seen.prepared.pixels[frame].view(height, width, 8)[y0:y1, x0:x1].reshape(-1, 8)
     truth = truth_of_head(packed, config.neck_trust, config.random_underlay, generator)
     condition = seen.table(seen.times[frame : frame + 1])

@@ -130,6 +130,21 @@ def test_a_camera_is_nerfstudios(person: Person):
         torch.testing.assert_close(part[0], colour[30:77, 20:61], rtol=1e-4, atol=1e-5)
 
 
+def test_boxes_hold_head_mouth_and_eyes(person: Person):
+    for frame in (0, 17):
+        head = person.store.frame(frame).head > 0
+        boxes = person.seen.boxes[frame].tolist()
+        x0, y0, x1, y1 = boxes[0]
+        assert head[y0:y1, x0:x1].sum() == head.sum()
+        assert (x1 - x0) * (y1 - y0) < 4 * head.sum()
+        c2w, landmarks = person.seen.table.c2w[frame], person.seen.table.landmarks[frame]
+        for box, points in ((boxes[1], slice(48, 68)), (boxes[2], slice(36, 48)), (boxes[3], slice(0, 68))):
+            at = in_picture(landmarks[points], person.seen, c2w)
+            assert (at >= torch.tensor(box[:2])).all()
+            assert (at <= torch.tensor(box[2:])).all()
+        assert boxes[3] == [0, 0, 96, 96]
+
+
 def over_real(person: Person, head: SplatHead, frame: int) -> float:
     """dB of the head over the real torso."""
     real = person.store.frame(frame)
