@@ -20,6 +20,8 @@ INSIDE = 600
 INSIDE_COLOUR = (0.25, 0.13, 0.11)
 DEEP = (0.04, 0.14)
 """How far behind the lips the mouth's inside begins, face widths."""
+DENSE = 40
+"""Times as many places are tried as are kept: enough for a slope of that much."""
 SKIRT = 0.35
 """How far the surface goes on behind the outline, face widths: what a turned head shows."""
 DENSER = 3
@@ -72,21 +74,18 @@ def head_surface(capture: Capture, store: FrameStore, count: int, views: int = 1
         places = np.concatenate([plane, z[:, None]], axis=1)
         return places[seen(places)[0] > AGREE]
 
-    # How densely, from how many of a few hundred are on the head.
-    trial = len(raised(generator.uniform(low, high, (2000, 2)))) / 2000
-    near_share = 1.5
-    step = float(np.sqrt(np.prod(high - low) * trial * near_share / count))
-    skin = raised(_grid(low, high, step))
-    near = _near(skin, mean)
-    offsets = generator.uniform(-step / 2, step / 2, (DENSER - 1, near.sum(), 2))
-    more = raised((skin[near, :2] + offsets).reshape(-1, 2))
-    spacing = np.full(len(skin), step)
-    spacing[near] = step / np.sqrt(DENSER)
+    dense = raised(generator.uniform(low, high, (DENSE * count, 2)))
+    # A surface has a number of places that goes with the inverse square of their distance.
+    step = float(np.sqrt(np.prod(high - low) / count))
+    for _ in range(3):
+        near = _near(dense, mean)
+        skin, more = _thinned(dense[~near], step), _thinned(dense[near], step / np.sqrt(DENSER))
+        step *= float(np.sqrt((len(skin) + len(more)) / count))
     backs = np.arange(step, SKIRT, 2 * step)
     skirt = np.concatenate([outline * [1, 1, 0] + [0, 0, ears - back] for back in backs])
     skirt = skirt[seen(skirt)[0] > AGREE]
     places = np.concatenate([skin, more, skirt])
-    spacing = np.concatenate([spacing, np.full(len(more), step / np.sqrt(DENSER)), np.full(len(skirt), 2 * step)])
+    spacing = np.repeat([step, step / np.sqrt(DENSER), 2 * step], [len(skin), len(more), len(skirt)])
     inside = _inside(mean, generator)
     jaw = inside[:, 1] < mean[MOUTH, 1].mean()
     return Surface(
@@ -97,11 +96,10 @@ def head_surface(capture: Capture, store: FrameStore, count: int, views: int = 1
     )
 
 
-def _grid(low: np.ndarray, high: np.ndarray, step: float) -> np.ndarray:
-    """A grid whose every other row is shifted: [N, 2]."""
-    x, y = np.meshgrid(np.arange(low[0], high[0], step), np.arange(low[1], high[1], step))
-    x[1::2] += step / 2
-    return np.stack([x, y], axis=-1).reshape(-1, 2)
+def _thinned(places: np.ndarray, step: float) -> np.ndarray:
+    """The first of the places [N, 3] in each cell of a grid: as dense on slopes as elsewhere."""
+    _, first = np.unique(np.floor(places / step).astype(np.int64), axis=0, return_index=True)
+    return places[np.sort(first)]
 
 
 def _outline(head: np.ndarray, c2w: np.ndarray, lens: np.ndarray, depth: float) -> np.ndarray:
