@@ -33,8 +33,8 @@ class SplatHeadConfig:
 
     gaussians: int = 16_000
     """About as many, with those of the mouth's inside."""
-    sigma: float = 0.1
-    """Reach of a landmark on the Gaussians around it, face widths."""
+    sigma: float = 0.06
+    """Reach of a landmark on the Gaussians around it, face widths: short, so that the lips part."""
     hidden: int = 32
     """Width of the network that weighs the basis."""
 
