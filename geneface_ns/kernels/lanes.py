@@ -1,4 +1,4 @@
-"""Arithmetic on vectors of LLVM, written as arithmetic: what the intrinsics of `blending` are made of."""
+"""Arithmetic on vectors of LLVM, written as arithmetic: what `shading` is made of."""
 
 from __future__ import annotations
 

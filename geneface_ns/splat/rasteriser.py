@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geneface_ns.kernels.blending import NUMBERS, SUMS, blend, blend_backward, gather, pack
+from geneface_ns.kernels.blending import NUMBERS, blend, blend_backward, gather, pack
 from geneface_ns.kernels.projection import Project
 from geneface_ns.kernels.run import at_once
+from geneface_ns.kernels.shading import SUMS
 from geneface_ns.kernels.tiles import TILE, Tiles, deal_out
 
 BLOCK = 4096
@@ -58,7 +59,8 @@ def rasterise(
         [C, N, 2], whose gradient may be retained, `radii` int32 [C, N], 0 where a Gaussian is not seen.
 
     Raises:
-        ValueError: shapes that do not belong together, or tensors that are not float32 on the CPU.
+        ValueError: shapes that do not belong together, tensors that are not float32 on the CPU, or a gradient wanted
+            by something else than the first five.
     """
     cameras, count, channels = len(viewmats), len(means), colors.shape[-1]
     backgrounds = torch.zeros(cameras, channels) if backgrounds is None else backgrounds
@@ -76,6 +78,8 @@ def rasterise(
             raise ValueError(f"{name} is {list(tensor.shape)}, expected {shape}")
         if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
             raise ValueError(f"{name} is {tensor.dtype} on {tensor.device}, expected torch.float32 on the CPU")
+        if tensor.requires_grad and name in ("viewmats", "Ks", "backgrounds"):
+            raise ValueError(f"{name} has no gradient here; detach it")
     planes = (near_plane, far_plane)
     projected = Project.apply(means, quats, scales, viewmats, Ks, width, height, eps2d, planes, threads)
     means2d, conics, depths, radii = projected

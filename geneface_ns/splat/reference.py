@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from geneface_ns.kernels.blending import DARK, MOST
 from geneface_ns.kernels.projection import LEAST_DETERMINANT, MARGIN
+from geneface_ns.kernels.shading import DARK, MOST
 
 
 def project(

@@ -265,3 +265,5 @@ def test_shapes_and_kinds_are_checked():
         rasterise(**{**scene, "scales": scene["scales"][:3]}, viewmats=views, Ks=lenses, width=20, height=10)
     with pytest.raises(ValueError, match=r"means is torch.float64"):
         rasterise(**{**scene, "means": scene["means"].double()}, viewmats=views, Ks=lenses, width=20, height=10)
+    with pytest.raises(ValueError, match="viewmats has no gradient here"):
+        rasterise(**scene, viewmats=views.clone().requires_grad_(), Ks=lenses, width=20, height=10)
