@@ -31,8 +31,8 @@ FLIP = torch.tensor([1.0, -1.0, -1.0, 1.0])
 class SplatHeadConfig:
     """Size of the head and what its condition does."""
 
-    gaussians: int = 16_000
-    """About as many, with those of the mouth's inside."""
+    gaussians: int = 20_000
+    """About as many, those of the mouth's inside among them."""
     sigma: float = 0.06
     """Reach of a landmark on the Gaussians around it, face widths: short, so that the lips part."""
     hidden: int = 32
