@@ -30,10 +30,10 @@ from geneface_ns.motion.sequence import MotionFrame
 from geneface_ns.motion.speech import motion_of_speech
 from geneface_ns.motion.voice import voice_of
 from geneface_ns.nerf.checkpoint import load_run
-from geneface_ns.nerf.frames import FrameStore
 from geneface_ns.nerf.portrait import Portrait
 from geneface_ns.renderers.reference import ReferenceRenderer
 from geneface_ns.scene.condition import Condition
+from geneface_ns.scene.frames import FrameStore
 
 
 @dataclass

@@ -18,15 +18,15 @@ from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.nerf import training
 from geneface_ns.nerf.draws import RaySource, draw, ray_source
-from geneface_ns.nerf.frames import FrameStore
 from geneface_ns.nerf.loop import TrainingConfig, learn, make_optimizer
-from geneface_ns.nerf.losses import psnr
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
-from geneface_ns.nerf.prepared import prepare
 from geneface_ns.nerf.training import HEAD_SHARE, LEARNING_RATES
 from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.renderers.reference import ReferenceRenderer
 from geneface_ns.scene.compositing import lay_over
+from geneface_ns.scene.frames import FrameStore
+from geneface_ns.scene.prepared import prepare
+from geneface_ns.scene.truth import psnr
 
 EVALUATIONS = 12
 """Of the held-out frames, evenly over the training; their time does not count."""

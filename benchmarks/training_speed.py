@@ -26,12 +26,12 @@ from machine import describe
 
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.nerf.draws import draw, ray_source
-from geneface_ns.nerf.frames import FrameStore
 from geneface_ns.nerf.loop import TrainingConfig, train
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
-from geneface_ns.nerf.prepared import prepare
 from geneface_ns.nerf.threads import ThreadChoice
 from geneface_ns.nerf.warm_start import start_from_pictures
+from geneface_ns.scene.frames import FrameStore
+from geneface_ns.scene.prepared import prepare
 
 WAYS = {
     "all threads": {},

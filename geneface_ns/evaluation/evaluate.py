@@ -19,10 +19,10 @@ from geneface_ns.evaluation.mouth import MouthTracker
 from geneface_ns.evaluation.panels import side_by_side
 from geneface_ns.evaluation.perceptual import Perceptual
 from geneface_ns.motion.sequence import MotionFrame, held
-from geneface_ns.nerf.frames import FrameStore
 from geneface_ns.output.drive import render_one
 from geneface_ns.output.video import VideoWriter
 from geneface_ns.renderers.contract import Renderer
+from geneface_ns.scene.frames import FrameStore
 
 
 class Mode(NamedTuple):

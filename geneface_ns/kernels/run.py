@@ -39,16 +39,18 @@ def plain_torch() -> Iterator[None]:
 
 
 def kernel(function: Callable) -> Callable:
-    """Compile on the first call, without the interpreter's lock; kept on disk where a place for that is writable."""
+    """Compile on the first call, without the interpreter's lock; kept on disk where a place for that is writable. Of a
+    division by zero nothing is raised, as in numpy."""
     return _compiled(function)
 
 
 def fast_kernel(function: Callable) -> Callable:
     """As `kernel`, where sums may be taken in any order and nothing is infinite or no number."""
-    return _compiled(function, fastmath=True, error_model="numpy")
+    return _compiled(function, fastmath=True)
 
 
 def _compiled(function: Callable, **options: Any) -> Callable:
+    options["error_model"] = "numpy"  # a check at every division costs as much as the rest
     config: Any = numba.config
     before = config.CACHE_DIR
     try:
@@ -93,7 +95,7 @@ def torch_alone() -> Iterator[int]:
 def at_once(work: Callable[[int], None], parts: range, threads: int) -> None:
     """Do the parts of some work on so many threads."""
     threads = min(threads, len(parts))
-    if threads == 1:
+    if threads <= 1:
         for part in parts:
             work(part)
         return

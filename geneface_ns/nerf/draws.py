@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from geneface_ns.capture_format.capture import Capture
-from geneface_ns.nerf.losses import Truth
-from geneface_ns.nerf.prepared import COVER, NECK, SOLID_HEAD, Prepared, unpack_head
 from geneface_ns.nerf.training import Rays, generator_of
 from geneface_ns.scene.camera import pinhole_directions
+from geneface_ns.scene.prepared import NECK, Prepared, unpack_head
+from geneface_ns.scene.truth import Truth, truth_of_head
 
 
 @dataclass
@@ -123,7 +123,11 @@ def draw(
     frame, pixel = index.repeat_interleave(each), pixel.reshape(-1)
     # Eight bytes are one number, so a ray is one lookup.
     packed = source.prepared.pixels.view(torch.int64)[frame, pixel, 0].view(torch.uint8).view(-1, 8)
-    truth = _truth_of_head(packed, config, generator) if head_stage else _truth_of_picture(packed)
+    truth = (
+        truth_of_head(packed, config.neck_trust, config.random_underlay, generator)
+        if head_stage
+        else _truth_of_picture(packed)
+    )
     return _rays(source, frame, pixel), truth
 
 
@@ -148,29 +152,6 @@ def _around_heads(prepared: Prepared, index: Tensor, count: int, generator: torc
     number = torch.minimum(begin + (place * (end - begin)).long(), end - 1)
     run = torch.searchsorted(prepared.run_from, number, right=True) - 1
     return prepared.run_start[run] + number - prepared.run_from[run]
-
-
-def _truth_of_head(packed: Tensor, config: DrawConfig, generator: torch.Generator) -> Truth:
-    """Pixels [N, 8] as the head learns from them."""
-    values = packed[:, :7].float() / 255
-    image, behind, before = values[:, :3], values[:, 3:6], values[:, 6:]
-    head, kind = unpack_head(packed[:, 7:])
-    is_neck, is_solid = kind == NECK, kind == SOLID_HEAD
-    shade = torch.rand(len(packed), 4, generator=generator, device=packed.device)
-    over_shade = is_solid & (shade[:, 3:] < config.random_underlay)
-    return Truth(
-        image=torch.where(is_neck, behind, image),
-        underlay=torch.cat(
-            [
-                torch.where(over_shade, shade[:, :3], torch.where(is_neck, image, behind)),
-                before.masked_fill(is_neck, 0),
-            ],
-            dim=1,
-        ),
-        head=head.masked_fill(is_neck, 1),
-        shown=torch.where(kind == COVER, 1.0, 1 - before).masked_fill(is_neck, 1),
-        trust=torch.where(is_neck, config.neck_trust, 1.0),
-    )
 
 
 def _truth_of_picture(packed: Tensor) -> Truth:

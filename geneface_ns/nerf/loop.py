@@ -10,9 +10,10 @@ from torch import Tensor
 
 from geneface_ns.nerf import training
 from geneface_ns.nerf.draws import DrawConfig, RaySource, draw
-from geneface_ns.nerf.losses import LossConfig, Truth
+from geneface_ns.nerf.losses import LossConfig
 from geneface_ns.nerf.portrait import Portrait
 from geneface_ns.nerf.training import Rays, StageConfig
+from geneface_ns.scene.truth import Truth
 
 
 @dataclass

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from geneface_ns.scene.compositing import lay_over
+from geneface_ns.scene.truth import Truth
 
 
 @dataclass
@@ -29,31 +28,6 @@ class LossConfig:
     torso_mask_loss: float = 1e-2
     """Weight of the squared error between the torso's opacity and its mask, where no head is: the pictures alone do not
     tell an opaque torso from a translucent one over a background that never changes."""
-
-
-class Truth(NamedTuple):
-    """What N drawn pixels really look like, all in [0, 1]."""
-
-    image: Tensor
-    """[N, 3]."""
-    underlay: Tensor
-    """[N, 4] what lies behind the head, and how much of it lies before the head."""
-    head: Tensor
-    """[N, 1] how much of the pixel is head."""
-    shown: Tensor
-    """[N, 1] how much of the head would be seen there. All of it where the torso lies before it and no neck can be:
-    nothing of the head belongs there, though it would be hidden."""
-    trust: Tensor
-    """[N, 1] weight against a seen pixel: a guessed one weighs less."""
-
-    def to(self, device: torch.device | str) -> Truth:
-        """All of it on a device."""
-        return Truth(*(x.to(device, non_blocking=True) for x in self))
-
-
-def psnr(rendered: Tensor, real: Tensor) -> Tensor:
-    """Peak signal to noise ratio of pictures in [0, 1], dB."""
-    return -10 * torch.log10(F.mse_loss(rendered, real).clamp_min(1e-10))
 
 
 def head_losses(colour: Tensor, opacity: Tensor, spread: Tensor, truth: Truth, config: LossConfig) -> dict[str, Tensor]:

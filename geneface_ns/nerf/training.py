@@ -15,10 +15,11 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn import Parameter
 
-from geneface_ns.nerf.losses import LossConfig, Truth, head_losses, torso_losses
+from geneface_ns.nerf.losses import LossConfig, head_losses, torso_losses
 from geneface_ns.nerf.portrait import Portrait
 from geneface_ns.nerf.volume import distortion
 from geneface_ns.scene.compositing import lay_over
+from geneface_ns.scene.truth import Truth
 
 LEARNING_RATES = {"head_grids": 1e-2, "head_networks": 2e-3, "torso_grids": 5e-3, "torso_networks": 2e-3}
 """Adam's, for each group of `parameter_groups`."""

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from geneface_ns.capture_format.pictures import read_png
-from geneface_ns.nerf.frames import FrameStore
 from geneface_ns.nerf.portrait import Portrait
+from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.torso import REACH
 
 

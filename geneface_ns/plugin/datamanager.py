@@ -18,10 +18,10 @@ from tyro.conf import Suppress
 from audio_motion.errors import InputError
 from audio_motion.progress import frame_bar
 from geneface_ns.nerf.draws import DrawConfig, RaySource, draw, ray_source
-from geneface_ns.nerf.frames import FrameStore
-from geneface_ns.nerf.prepared import prepare
 from geneface_ns.plugin.dataparser import GeneFaceDataParserConfig
 from geneface_ns.plugin.options import LeanDataManagerConfig
+from geneface_ns.scene.frames import FrameStore
+from geneface_ns.scene.prepared import prepare
 
 
 class CaptureDataset(InputDataset):

@@ -1,1 +1,1 @@
-"""What every method shows: camera, condition, landmark displacement, torso, compositing. Plain torch."""
+"""What every method shows and is trained on: camera, condition, landmark displacement, torso, compositing, frames."""

@@ -18,12 +18,28 @@ from geneface_ns.scene.grids import interpolate_frame_volumes, to_unit
 
 MOUTH_REACH, EYE_REACH = 0.15, 0.12
 """How far from the middle of the mouth and of each eye their codes count, face widths (deviation of a Gaussian)."""
+STILL = 0.1
+"""Weight of the still head beside the landmarks'."""
+
+
+def landmark_weights(points: Tensor, mean: Tensor, sigma: float) -> Tensor:
+    """How much each landmark's displacement moves points of the mean face: [N, 3], [68, 3] -> [N, 68], of which what
+    is missing to one stands still, so that displacement fades out where no landmark is near."""
+    closeness = torch.exp(-torch.cdist(points, mean).square() / (2 * sigma**2))
+    return closeness / (closeness.sum(dim=1, keepdim=True) + STILL)
+
+
+def nearness(points: Tensor, mean: Tensor) -> Tensor:
+    """How near points of the mean face are to mouth and eyes, 0 to 1: [N, 3], [68, 3] -> [N, 2]."""
+    mouth = torch.cdist(points, mean[MOUTH].mean(dim=0, keepdim=True))[:, 0]
+    eyes = torch.cdist(points, torch.stack([mean[36:42].mean(dim=0), mean[42:48].mean(dim=0)])).amin(dim=1)
+    return torch.exp(-torch.stack([mouth / MOUTH_REACH, eyes / EYE_REACH], dim=1).square() / 2)
 
 
 class LandmarkWarp(nn.Module):
     """Backward displacement of points by landmarks, and how near they are to mouth and eyes.
 
-    The forward motion of a point x of the mean face is D(x) = sum_k w_k(x) d_k / (sum_k w_k(x) + w_0), with
+    The forward motion of a point x of the mean face is D(x) = sum_k w_k(x) d_k / (sum_k w_k(x) + STILL), with
     w_k(x) = exp(-|x - mean_k|^2 / 2 sigma^2) and d_k = landmark_k - mean_k. `forward` solves x = y - D(x) by
     fixed-point iteration for every y of a volume around the face.
     """
@@ -60,18 +76,8 @@ class LandmarkWarp(nn.Module):
         steps = [torch.linspace(0, 1, resolution, device=mean.device)] * 3
         z, y, x = torch.meshgrid(*steps, indexing="ij")
         nodes = torch.stack([x, y, z], dim=-1).reshape(-1, 3) * (box[1] - box[0]) + box[0]
-        closeness = torch.exp(-torch.cdist(nodes, mean).square() / (2 * self.sigma**2))
-        rest = 0.1  # w_0: the still head, so that displacement fades out where no landmark is near
-        mouth = torch.cdist(nodes, mean[MOUTH].mean(dim=0, keepdim=True))[:, 0]
-        eyes = torch.cdist(nodes, torch.stack([mean[36:42].mean(dim=0), mean[42:48].mean(dim=0)])).amin(dim=1)
-        gates = torch.stack(
-            [torch.exp(-(mouth / MOUTH_REACH).square() / 2), torch.exp(-(eyes / EYE_REACH).square() / 2)]
-        )
-        return {
-            "nodes": nodes,
-            "weights": closeness / (closeness.sum(dim=1, keepdim=True) + rest),
-            "gates": gates.reshape(2, *[resolution] * 3),
-        }
+        gates = nearness(nodes, mean).T.reshape(2, *[resolution] * 3)
+        return {"nodes": nodes, "weights": landmark_weights(nodes, mean, self.sigma), "gates": gates.contiguous()}
 
     def volumes(self, landmarks: Tensor) -> Tensor:
         """Backward displacement and gates on the volume's nodes: [B, 68, 3] -> [B, 5, R, R, R].

@@ -10,7 +10,7 @@ import pytest
 
 from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import load_capture
-from geneface_ns.nerf.frames import FrameStore
+from geneface_ns.scene.frames import FrameStore
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 
 ORIGIN = {"video": "a.mp4", "width": 100, "height": 64, "seconds": 3.0, "start": 0.0, "turn": 0, "deinterlace": False}

@@ -12,10 +12,10 @@ import torch
 
 from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import Capture, load_capture
-from geneface_ns.nerf import prepared as prepared_module
 from geneface_ns.nerf.draws import DrawConfig, RaySource, draw, lips_pixels, ray_source
-from geneface_ns.nerf.frames import Frame, FrameStore
-from geneface_ns.nerf.prepared import COVER, NECK, SOLID_HEAD, pack, prepare, unpack_head
+from geneface_ns.scene import prepared as prepared_module
+from geneface_ns.scene.frames import Frame, FrameStore
+from geneface_ns.scene.prepared import COVER, NECK, SOLID_HEAD, pack, prepare, unpack_head
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 
 FRAMES = 11

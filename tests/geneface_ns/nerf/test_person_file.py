@@ -23,17 +23,17 @@ from geneface_ns.motion.prosody import own_prosody
 from geneface_ns.motion.sequence import motion_of_sequence
 from geneface_ns.motion.trajectory import own_trajectory
 from geneface_ns.nerf.draws import ray_source
-from geneface_ns.nerf.frames import FrameStore
 from geneface_ns.nerf.loop import TrainingConfig, train
 from geneface_ns.nerf.person_file import person_file
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
-from geneface_ns.nerf.prepared import prepare
 from geneface_ns.nerf.trained import Trained, load_trained
 from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.output.drive import drive
 from geneface_ns.renderers.reference import ReferenceRenderer
 from geneface_ns.scene import person_file as format_
+from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.person_file import SentPerson, read_person_file, write_person_file
+from geneface_ns.scene.prepared import prepare
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 from tests.geneface_ns.fakes import write_postnet
 

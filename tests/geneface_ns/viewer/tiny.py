@@ -15,11 +15,11 @@ from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.motion.voice import POSTNET_FILE
 from geneface_ns.nerf import checkpoint
 from geneface_ns.nerf.draws import ray_source
-from geneface_ns.nerf.frames import FrameStore
 from geneface_ns.nerf.loop import TrainingConfig, train
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
-from geneface_ns.nerf.prepared import prepare
 from geneface_ns.nerf.warm_start import start_from_pictures
+from geneface_ns.scene.frames import FrameStore
+from geneface_ns.scene.prepared import prepare
 from geneface_ns.synthetic.clip import Truth
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 from tests.geneface_ns.fakes import write_postnet, write_run

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from geneface_ns.nerf.neck import neck_under_collar
+from geneface_ns.scene.neck import neck_under_collar
 
 
 def test_torso_near_the_head_takes_the_heads_colour():

@@ -24,8 +24,8 @@ from torch import Tensor
 from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import Capture
 from geneface_ns.capture_format.fingerprint import fingerprint
-from geneface_ns.nerf.frames import Frame, FrameStore
-from geneface_ns.nerf.neck import neck_under_collar
+from geneface_ns.scene.frames import Frame, FrameStore
+from geneface_ns.scene.neck import neck_under_collar
 
 VERSION = 1
 """Raised when the contents change."""
