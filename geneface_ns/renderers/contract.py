@@ -50,8 +50,8 @@ class Renderer(Protocol):
         Args:
             condition: of one frame.
             camera: the lens and the size wanted.
-            c2w: [4, 4] where the camera stands. None: where the capture's stood in this frame, so that the torso is
-                the plain picture it was learnt as.
+            c2w: [4, 4] where the camera stands. None: where the capture's stood in this frame, of whose picture
+                the torso is a part.
             underlay: [H, W, 4] in [0, 1], as `lay_over` takes it: instead of the rendered torso.
         """
         ...
