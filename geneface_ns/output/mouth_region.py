@@ -39,13 +39,6 @@ def outline_of(capture: Capture) -> np.ndarray:
     return np.concatenate([lower, upper])
 
 
-def project(points: np.ndarray, c2w: np.ndarray, capture: Capture) -> np.ndarray:
-    """Where points [P, 3] of the head frame lie in a frame of the capture with that pose: [P, 2] px."""
-    seen = (points - c2w[:3, 3]) @ c2w[:3, :3]
-    flat = seen[:, :2] / -seen[:, 2:] * (1, -1)
-    return flat * capture.focal + capture.centre
-
-
 def inward_distance(outline: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """How far each pixel lies inside an outline [P, 2] px, and within the picture: float32 [H, W], 0 outside."""
     inside = np.zeros((size[1] + 2, size[0] + 2), np.uint8)

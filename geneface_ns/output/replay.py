@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from audio_motion.topology import BROWS, EYES, face_width
+from audio_motion.topology import BROWS, EYES, STILL, face_width
 from geneface_ns.capture.crop import Crop
 from geneface_ns.capture_format.capture import Capture
 from geneface_ns.capture_format.pictures import read_png
@@ -22,7 +22,7 @@ from geneface_ns.motion.sequence import MotionFrame
 from geneface_ns.motion.trajectory import Trajectory, pingpong_index
 from geneface_ns.output.blending import blend, smooth_edge
 from geneface_ns.output.finish import Finish, as_rendered
-from geneface_ns.output.mouth_region import inward_distance, outline_of, project
+from geneface_ns.output.mouth_region import inward_distance, outline_of
 from geneface_ns.output.paste_back import filmed_trajectory, origin_of, original_frames
 from geneface_ns.output.to_and_fro import to_and_fro
 from geneface_ns.renderers.contract import Layers
@@ -30,9 +30,6 @@ from geneface_ns.scene.camera import Pinhole
 
 FEATHER = 0.09
 """Width of the feathered edge, face widths."""
-
-STILL = [*range(0, 4), *range(13, 17), *range(27, 36)]
-"""The jaw's ends and the nose: what hardly moves in a face that speaks."""
 
 
 class Window(NamedTuple):
@@ -82,8 +79,8 @@ class Replay:
         capture, (x, y, width, height) = self.capture, self.crop
         scale = width / capture.width, height / capture.height
         pose = capture.c2w[frame].astype(np.float64)
-        outline = project(self.outline, pose, capture) * scale
-        face = face_width(project(capture.mean_landmarks.astype(np.float64), pose, capture)) * scale[0]
+        outline = capture.project(self.outline, pose) * scale
+        face = face_width(capture.project(capture.mean_landmarks, pose)) * scale[0]
         low = np.floor(outline.min(axis=0)).astype(int).clip(0, np.array([width, height]) - 1)
         high = np.ceil(outline.max(axis=0)).astype(int).clip(low + 1, (width, height))
         inward = inward_distance(outline - low, (high[0] - low[0], high[1] - low[1]))

@@ -19,7 +19,6 @@ from geneface_ns.motion.sequence import MotionFrame
 from geneface_ns.motion.trajectory import pingpong_index
 from geneface_ns.output.drive import drive
 from geneface_ns.output.look import LookOptions, look_of
-from geneface_ns.output.mouth_region import project
 from geneface_ns.output.replay import Replay, replay_of
 from geneface_ns.renderers.contract import Layers
 from geneface_ns.scene.camera import Pinhole
@@ -119,7 +118,7 @@ def test_lips_and_chin_are_drawn_in_every_frame_and_eyes_in_none(truth: tuple[Tr
         place, weight = replay.window(frame)
         whole = np.zeros((SIDE, SIDE), np.float32)
         whole[place] = weight[..., 0]
-        points = project(capture.landmarks.landmarks[frame].astype(float), capture.c2w[frame].astype(float), capture)
+        points = capture.project(capture.landmarks.landmarks[frame], capture.c2w[frame])
         at = whole[tuple(np.floor(points[:, ::-1]).astype(int).T)]
         assert (at[MOUTH] == 1).all()
         assert (at[CHIN] > 0.9).all()
