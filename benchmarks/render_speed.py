@@ -102,7 +102,7 @@ def main(config: RenderSpeed) -> None:
 def replayed(capture: Capture, renderer: Renderer, count: int, most: int) -> None:
     """Print the table of frames of footage with a mouth drawn into it, against frames that are drawn whole."""
     replay = replay_of(capture, None)
-    size, view = renderer.camera.size, partial(replay.camera, own=renderer.camera)
+    size, view = renderer.camera.size, partial(replay.view, own=renderer.camera)
     landmarks = capture.landmarks
     faces = [MotionFrame(landmarks.landmarks[n], landmarks.eye_openness[n]) for n in replay.frames[: count + 1]]
     print("| size | threads | whole: fps, CPU ms | replay: fps, CPU ms | times | rays of a frame, replay to whole |")
@@ -124,7 +124,7 @@ def replayed(capture: Capture, renderer: Renderer, count: int, most: int) -> Non
                 spent[name].append((perf_counter() - began, process_time() - used))
         medians = {name: np.median(times, axis=0) for name, times in spent.items()}
         cells = [f"{1 / wall:.1f}, {1000 * used:.0f}" for wall, used in medians.values()]
-        rays = np.median([np.prod(view(index).size) for index in range(count)]) / np.prod(size)
+        rays = np.median([view(index).wanted.sum() for index in range(count)]) / np.prod(size)
         times = medians["whole"][0] / medians["replay"][0]
         print(f"| {size[0]}x{size[1]} | {threads} | {' | '.join(cells)} | {times:.1f} | {rays:.2f} |", flush=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +20,15 @@ from geneface_ns.scene.condition import Condition, ConditionTable
 from geneface_ns.scene.pose import body_in_image_units
 
 
+class View(NamedTuple):
+    """What is rendered of a frame."""
+
+    camera: Pinhole
+    """The capture's own at some size, or a part of its picture."""
+    wanted: np.ndarray | None = None
+    """bool [H, W]: the pixels that are asked for; None: all."""
+
+
 def render_layers(
     renderer: Renderer,
     c2w: np.ndarray,
@@ -26,6 +36,7 @@ def render_layers(
     motion: MotionFrame,
     camera: Pinhole,
     underlay: np.ndarray | None = None,
+    wanted: np.ndarray | None = None,
 ) -> Layers:
     """One frame, or a part of it, as the capture's camera sees it.
 
@@ -35,6 +46,7 @@ def render_layers(
         motion: the face.
         camera: the capture's own at the size wanted, or a part of its picture.
         underlay: uint8 [H, W, 4] as `lay_over` takes it: instead of the rendered torso.
+        wanted: bool [H, W]: the pixels that are asked for; None: all.
     """
 
     def tensor(array: np.ndarray) -> torch.Tensor:
@@ -51,6 +63,7 @@ def render_layers(
             condition,
             camera,
             underlay=None if underlay is None else tensor(underlay) / 255,
+            wanted=None if wanted is None else torch.from_numpy(wanted),
         )
 
 
@@ -71,7 +84,7 @@ def drive(
     trajectory: Trajectory,
     motion: Iterable[MotionFrame],
     fps: float,
-    view: tuple[int, int] | Callable[[int], Pinhole],
+    view: tuple[int, int] | Callable[[int], View],
     first: int = 0,
     finish: Finish = as_rendered,
 ) -> Iterator[np.ndarray]:
@@ -88,8 +101,8 @@ def drive(
     """
     for index, face in islice(enumerate(motion), first, None):
         c2w, body = trajectory.at(index / fps)
-        camera = view(index) if callable(view) else renderer.camera.scaled_to(view)
-        yield finish(render_layers(renderer, c2w, body, face, camera))
+        camera, wanted = view(index) if callable(view) else View(renderer.camera.scaled_to(view))
+        yield finish(render_layers(renderer, c2w, body, face, camera, wanted=wanted))
 
 
 def drive_past(

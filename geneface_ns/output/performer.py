@@ -94,7 +94,7 @@ class Performer:
             motion, total, trajectory = self._motion(script)
             size, finish = look.render_size, look.finish_from(first, pieces_folder(request.output))
             if look.replay is not None:
-                view = partial(look.replay.camera, own=self.renderer.camera)
+                view = partial(look.replay.view, own=self.renderer.camera)
                 frames = drive(self.renderer, trajectory, look.replay.spoken(motion), fps, view, first, finish)
             elif self.cameras is not None:
                 frames = drive_past(self.renderer, self.cameras, self.person, motion, size, first, finish)

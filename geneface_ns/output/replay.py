@@ -12,6 +12,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from audio_motion.topology import BROWS, EYES, STILL, face_width
@@ -21,6 +22,7 @@ from geneface_ns.capture_format.pictures import read_png
 from geneface_ns.motion.sequence import MotionFrame
 from geneface_ns.motion.trajectory import Trajectory, pingpong_index
 from geneface_ns.output.blending import blend, smooth_edge
+from geneface_ns.output.drive import View
 from geneface_ns.output.finish import Finish, as_rendered
 from geneface_ns.output.mouth_region import inward_distance, outline_of
 from geneface_ns.output.paste_back import filmed_trajectory, origin_of, original_frames
@@ -87,17 +89,20 @@ class Replay:
         rows, columns = slice(y + low[1], y + high[1]), slice(x + low[0], x + high[0])
         return Window((rows, columns), smooth_edge(inward, FEATHER * float(face)))
 
-    def camera(self, index: int, own: Pinhole) -> Pinhole:
-        """The camera that sees what is drawn of the frame that is shown at `index`.
+    def view(self, index: int, own: Pinhole) -> View:
+        """What is drawn of the frame that is shown at `index`.
 
         Args:
             own: the capture's, at the size that the head was trained at: what is larger in the footage is enlarged.
         """
-        rows, columns = self.window(self._shown(index)).place
+        (rows, columns), weight = self.window(self._shown(index))
         x, y, width, height = self.crop
         across, up = own.size[0] / width, own.size[1] / height
         box = (columns.start - x) * across, (rows.start - y) * up, (columns.stop - x) * across, (rows.stop - y) * up
-        return own.window(box, (max(1, round(box[2] - box[0])), max(1, round(box[3] - box[1]))))
+        size = max(1, round(box[2] - box[0])), max(1, round(box[3] - box[1]))
+        # And what is mixed in where it is enlarged.
+        wanted = cv2.dilate(cv2.resize(weight, size, interpolation=cv2.INTER_AREA), np.ones((5, 5), np.uint8)) > 0
+        return View(own.window(box, size), wanted)
 
     def finish_from(self, first: int, folder: Path) -> Finish:
         """Puts what was drawn into the footage; outside the window it stays bit for bit.

@@ -51,6 +51,7 @@ class TruthRenderer(FakeRenderer):
         camera: Pinhole,
         c2w: torch.Tensor | None = None,
         underlay: torch.Tensor | None = None,
+        wanted: torch.Tensor | None = None,
     ) -> Layers:
         layers = super().render(condition, camera)
         index = round(float(condition.body[0, 0, 2] * 16))  # the made-up capture's body says which frame it is

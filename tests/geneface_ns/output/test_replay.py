@@ -39,6 +39,7 @@ class TruthRenderer(FakeRenderer):
         self.known = capture.c2w
         self.camera = Pinhole(capture.focal, capture.centre, (capture.width, capture.height))
         self.rays = 0
+        """Of the last frame."""
 
     def render(
         self,
@@ -46,13 +47,15 @@ class TruthRenderer(FakeRenderer):
         camera: Pinhole,
         c2w: torch.Tensor | None = None,
         underlay: torch.Tensor | None = None,
+        wanted: torch.Tensor | None = None,
     ) -> Layers:
         layers = super().render(condition, camera)
         index = int(np.abs(self.known - condition.c2w[0].numpy()).sum(axis=(1, 2)).argmin())
         x, y = (round(a - b) for a, b in zip(self.camera.centre, camera.centre, strict=True))
         assert camera.focal == pytest.approx(self.camera.focal)
-        self.rays = camera.size[0] * camera.size[1]
-        seen = self.pictures[index][y : y + camera.size[1], x : x + camera.size[0]]
+        assert wanted is not None
+        self.rays = int(wanted.sum())
+        seen = self.pictures[index][y : y + camera.size[1], x : x + camera.size[0]] * wanted[..., None].numpy()
         return layers._replace(rgb=torch.from_numpy(seen).float() / 255 * 0.95 + 0.02)
 
 
@@ -76,7 +79,7 @@ def shown(replay: Replay, renderer: TruthRenderer, count: int, first: int = 0) -
         replay.trajectory,
         replay.spoken(own_faces(replay.capture, count)),
         FPS,
-        partial(replay.camera, own=renderer.camera),
+        partial(replay.view, own=renderer.camera),
         first,
         replay.finish_from(first, Path("unused")),
     )

@@ -192,3 +192,16 @@ def test_a_window_is_a_part_of_the_picture(tmp_path: Path, kind: type[ReferenceR
         assert wanted.std() > 0.01
         # Rays of a part are the same to rounding, which may take one of them into another cell.
         assert (getattr(part, name) - wanted).abs().quantile(0.99) < 1e-3
+
+
+@pytest.mark.parametrize("kind", [ReferenceRenderer, CpuRenderer])
+def test_only_what_is_wanted_is_drawn(tmp_path: Path, kind: type[ReferenceRenderer] | type[CpuRenderer]) -> None:
+    portrait = drawn(tmp_path, SIZES["the usual sizes"])
+    renderer, condition = kind(portrait), condition_of(portrait, 0.4)
+    camera = portrait.camera.scaled_to((64, 64))
+    wanted = torch.zeros(64, 64, dtype=torch.bool)
+    wanted[20:45, 30:50] = True
+    whole, part = renderer.render(condition, camera), renderer.render(condition, camera, wanted=wanted)
+    torch.testing.assert_close(part.rgb[wanted], whole.rgb[wanted], atol=1e-5, rtol=0)
+    assert whole.opacity[~wanted].max() > 0.1
+    assert not part.opacity[~wanted].any()
