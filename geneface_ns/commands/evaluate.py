@@ -72,6 +72,7 @@ class EvaluateConfig:
             audio_info(path)
         import numpy as np
 
+        from geneface_ns.evaluation.artefacts import Artefacts
         from geneface_ns.evaluation.evaluate import CEILING, CEILING_IS, MODES, evaluate, known
         from geneface_ns.evaluation.foreign import driven, filmed, mean_of, over_own
         from geneface_ns.evaluation.perceptual import make_perceptual
@@ -95,12 +96,12 @@ class EvaluateConfig:
         strangers: dict[str, dict[str, float]] = {}
         if self.audio:
 
-            def under(sound: Path) -> dict[str, float]:
+            def under(sound: Path) -> Artefacts:
                 motion = motion_of_speech(sound, voice, capture, self.seed, self.temperature)
-                return driven(renderer, capture, motion, size).summary()
+                return driven(renderer, capture, motion, size)
 
             own = under(capture.layout.audio)
-            strangers = {CEILING: filmed(capture, size).summary(), "own speech": own}
+            strangers = {CEILING: filmed(capture, size).summary(), "own speech": own.summary()}
             ratios = {path.name: over_own(under(path), own) for path in self.audio}
             strangers |= {**ratios, "mean of the speeches": mean_of(ratios.values())}
         report = {

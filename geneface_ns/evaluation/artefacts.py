@@ -70,9 +70,10 @@ class Artefacts:
         self.frames["silhouette"].append(fine_structure(picture, edge))
         self.frames["face"].append(fine_structure(picture, face & ~edge))
         self._last = [*self._last[-2:], picture.astype(np.float32)]
+        bend = np.full(picture.shape[:2], np.nan)
         if len(self._last) == 3:
             bend = np.abs(self._last[0] - 2 * self._last[1] + self._last[2]).mean(axis=2)
-            self.frames["flicker"].append(float(bend[face | edge].mean()))
+        self.frames["flicker"].append(float(bend[face | edge].mean()))
         self.tracker.add(picture)
         self.asked.append(float(mouth_opening(asked) / width))
 
@@ -80,12 +81,15 @@ class Artefacts:
         """The next frame does not follow the last one."""
         self._last = []
 
-    def summary(self) -> dict[str, float]:
-        """Mean and worst twentieth of each figure, and obedience: see `obedience`."""
+    def __len__(self) -> int:
+        return len(self.asked)
+
+    def summary(self, count: int | None = None) -> dict[str, float]:
+        """Mean and worst twentieth of each figure over the first `count` frames (None: all), and `obedience`."""
         figures = {}
         for name, values in self.frames.items():
-            known = np.array([value for value in values if np.isfinite(value)])
+            known = np.array([value for value in values[:count] if np.isfinite(value)])
             figures[name] = float(known.mean()) if len(known) else float("nan")
             figures[f"{name}_worst"] = float(np.quantile(known, WORST)) if len(known) else float("nan")
-        figures["obedience"] = obedience(np.stack(self.tracker.landmarks), np.array(self.asked))
+        figures["obedience"] = obedience(np.stack(self.tracker.landmarks[:count]), np.array(self.asked[:count]))
         return figures

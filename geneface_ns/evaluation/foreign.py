@@ -40,7 +40,7 @@ def driven(renderer: Renderer, capture: Capture, motion: Iterable[MotionFrame], 
         layers = render_layers(renderer, pose, capture.body[frame], face, camera)
         head = (layers.opacity[..., 0] * 255 + 0.5).byte().cpu().numpy()
         found.add(as_rendered(layers), head, capture.project(face.landmarks, pose) * scale)
-    if not found.asked:
+    if not len(found):
         raise InputError("a speech is too short for a single frame; give a longer one")
     return found
 
@@ -58,9 +58,10 @@ def filmed(capture: Capture, size: tuple[int, int]) -> Artefacts:
     return found
 
 
-def over_own(foreign: Mapping[str, float], own: Mapping[str, float]) -> dict[str, float]:
-    """Each figure of `Artefacts.summary` as a part of what it is under the person's own speech."""
-    return {name: value / own[name] if own[name] else float("nan") for name, value in foreign.items()}
+def over_own(foreign: Artefacts, own: Artefacts) -> dict[str, float]:
+    """Each figure of `Artefacts.summary` as a part of what it is under the person's own speech at the same poses."""
+    known = own.summary(len(foreign))
+    return {name: value / known[name] if known[name] else float("nan") for name, value in foreign.summary().items()}
 
 
 def mean_of(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:

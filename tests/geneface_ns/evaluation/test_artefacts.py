@@ -22,15 +22,15 @@ def truth() -> Truth:
     return make_truth(1, speech_track(speech_names("train"), 1, seconds=COUNT / FPS), (SIDE, SIDE), FPS, COUNT)
 
 
-def measured(truth: Truth, spoil) -> dict[str, float]:  # type: ignore[no-untyped-def]
+def measured(truth: Truth, spoil, count: int = COUNT) -> Artefacts:  # type: ignore[no-untyped-def]
     """The figures of the true pictures after something was done to them and to the head's coverage."""
     found = Artefacts()
-    for index in range(COUNT):
+    for index in range(count):
         drawn = truth.frame(index)
         head = (drawn.labels == 1).astype(np.uint8) * 255
         picture, head = spoil(index, drawn.rgb.copy(), head)
         found.add(picture, head, truth.points2d[index])
-    return found.summary()
+    return found
 
 
 def test_specks_creases_and_flicker_are_told_apart(truth: Truth) -> None:
@@ -56,12 +56,18 @@ def test_specks_creases_and_flicker_are_told_apart(truth: Truth) -> None:
     creased_over = over_own(measured(truth, creased), own)
     assert creased_over["face"] > 1.3
     assert creased_over["silhouette"] == pytest.approx(1, abs=0.02)
-    flicker = measured(truth, flickering)["flicker"] - own["flicker"]
+    flicker = measured(truth, flickering).summary()["flicker"] - own.summary()["flicker"]
     assert 4 < flicker <= 16 + 1e-3  # 8 up and down is 16 of the second difference, less what motion takes away
     once = measured(truth, lambda index, *given: torn(index, *given) if index == 5 else given)
     once_over = over_own(once, own)
     assert once_over["silhouette_worst"] > once_over["silhouette"] + 0.1  # rare, so the mean hardly tells
-    assert mean_of([own, {name: 3 * value for name, value in own.items()}])["face"] == pytest.approx(2 * own["face"])
+    assert mean_of([once_over, {name: 3 * value for name, value in once_over.items()}])["face"] == pytest.approx(
+        2 * once_over["face"]
+    )
+    # A shorter speech is compared with as much of the own one.
+    shorter = over_own(measured(truth, lambda index, *given: given, 5), own)
+    for name in ("silhouette", "face", "flicker_worst"):
+        assert shorter[name] == pytest.approx(1)
 
 
 def test_obedience_is_the_part_of_the_opening_that_is_shown() -> None:
