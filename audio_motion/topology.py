@@ -25,6 +25,8 @@ MOUTH_CORNERS = (48, 54)
 """The outer lips' corners, the one on the image's left first."""
 CHIN = slice(6, 11)
 """The part of the jaw that goes down with the mouth."""
+STILL = [*range(0, 4), *range(13, 17), *range(27, 36)]
+"""The jaw's ends and the nose: what hardly moves in a face that speaks."""
 OUTLINES = (
     *(range(0, 17), range(17, 22), range(22, 27), range(27, 31), range(31, 36)),
     *([*range(36, 42), 36], [*range(42, 48), 42], [*range(48, 60), 48], [*range(60, 68), 60]),

@@ -65,6 +65,11 @@ class Person:
         """float32 [F]: each frame's key, 0 for the first and 1 for the last."""
         return np.linspace(0, 1, len(self), dtype=np.float32)
 
+    def project(self, points: np.ndarray, c2w: np.ndarray) -> np.ndarray:
+        """Where points [..., 3] of the head frame lie in a picture of the video under a pose [4, 4]: [..., 2] px."""
+        seen = (points - c2w[:3, 3]) @ c2w[:3, :3]
+        return seen[..., :2] / -seen[..., 2:] * (1, -1) * self.focal + self.centre
+
 
 def is_person_file(path: Path) -> bool:
     """Whether a path names a person file, there or not."""

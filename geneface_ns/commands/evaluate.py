@@ -11,6 +11,7 @@ import tyro
 
 from audio_motion.errors import InputError
 from audio_motion.files import need_output, written_whole
+from audio_motion.media import audio_info
 from geneface_ns.commands.given import one_of
 from geneface_ns.commands.memory import explains_out_of_memory
 
@@ -38,6 +39,10 @@ class EvaluateConfig:
     temperature: float = 0.1
     """How lively the generator is: 0 is the likeliest motion, 1 the full variety."""
 
+    audio: tuple[Path, ...] = ()
+    """Speech of strangers: how much worse the head looks under it than under the person's own, by measures that need no
+    real frames; the first 8 s of each."""
+
     data: Path | None = None
     """The capture, where it no longer lies where the head was trained from."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -63,9 +68,13 @@ class EvaluateConfig:
         report_file, video = folder / "evaluation.json", folder / "side_by_side.mp4"
         for output in (report_file, video):
             need_output(output, (source.path, Path(self.generator)))
+        for path in self.audio:
+            audio_info(path)
         import numpy as np
 
-        from geneface_ns.evaluation.evaluate import MODES, evaluate
+        from geneface_ns.evaluation.artefacts import Artefacts
+        from geneface_ns.evaluation.evaluate import CEILING, CEILING_IS, MODES, evaluate, known
+        from geneface_ns.evaluation.foreign import driven, filmed, mean_of, over_own
         from geneface_ns.evaluation.perceptual import make_perceptual
         from geneface_ns.evaluation.table import show
         from geneface_ns.motion.speech import motion_of_speech
@@ -82,18 +91,29 @@ class EvaluateConfig:
             capture.folder / "audio.wav", voice, capture, self.seed, self.temperature, start=start
         )
         lpips = make_perceptual()
-        modes = evaluate(
-            *(choose_renderer(portrait, self.renderer), capture, test, speech, portrait.camera.size, lpips),
-            video,
-        )
+        renderer, size = choose_renderer(portrait, self.renderer), portrait.camera.size
+        modes = evaluate(renderer, capture, test, speech, size, lpips, video)
+        strangers: dict[str, dict[str, float]] = {}
+        if self.audio:
+
+            def under(sound: Path) -> Artefacts:
+                motion = motion_of_speech(sound, voice, capture, self.seed, self.temperature)
+                return driven(renderer, capture, motion, size)
+
+            own = under(capture.layout.audio)
+            strangers = {CEILING: filmed(capture, size).summary(), "own speech": own.summary()}
+            ratios = {path.name: over_own(under(path), own) for path in self.audio}
+            strangers |= {**ratios, "mean of the speeches": mean_of(ratios.values())}
         report = {
-            "schema_version": 1,
+            "schema_version": 2,
             "capture": str(capture.folder),
             "step": step,
             "size": portrait.camera.size,
             "test_frames": [int(test[0]), int(test[-1])],
             "lpips": lpips if isinstance(lpips, str) else "AlexNet",
             "modes": {mode.name: {"what": mode.what, **modes[mode.name]} for mode in MODES},
+            "ceiling": {"what": CEILING_IS, **modes[CEILING]},
+            "driven": {name: known(figures) for name, figures in strangers.items()},
         }
         with written_whole(report_file) as temporary:
             temporary.write_text(json.dumps(report, indent=1) + "\n")

@@ -85,4 +85,4 @@ class RenderConfig(RenderOptions):
             print(source.said)
         performer = Performer(source, options)
         frames = performer.perform(request, script)
-        print(f"{output}: {frames} frames, {frames / performer.person.fps:.2f} s")
+        print(f"{output}: {frames} frames, {frames / performer.person.fps:.2f} s{options.look.said}")

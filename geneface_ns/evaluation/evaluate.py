@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from geneface_ns.evaluation import metrics
 from geneface_ns.evaluation.mouth import MouthTracker
 from geneface_ns.evaluation.panels import side_by_side
 from geneface_ns.evaluation.perceptual import Perceptual
+from geneface_ns.evaluation.steadiness import Steadiness, regions_of
 from geneface_ns.motion.sequence import MotionFrame, held
 from geneface_ns.output.drive import render_one
 from geneface_ns.output.video import VideoWriter
@@ -40,13 +41,16 @@ MODES = (
     Mode("all rendered", "tracked face; no pixel is real", False, False),
     Mode("audio-driven", "face from the sound alone; no pixel is real", True, False),
 )
+DRIVEN = MODES[2].name
+CEILING = "real frames"
+CEILING_IS = "measured alike: what a perfect picture has"
 
 
 @dataclass
 class Tally:
     """What is gathered of one mode, frame by frame."""
 
-    mouth: MouthTracker = field(default_factory=MouthTracker)
+    steadiness: Steadiness = field(default_factory=Steadiness)
     psnr: list[float] = field(default_factory=list)
     ssim: list[float] = field(default_factory=list)
     mouth_psnr: list[float] = field(default_factory=list)
@@ -56,7 +60,6 @@ class Tally:
 
     def add(self, rendered: np.ndarray, real: np.ndarray, lips_box: np.ndarray, lpips: Perceptual | None) -> None:
         """Measure one frame, uint8 [H, W, 3], against the real one; `lips_box` in its pixels."""
-        self.mouth.add(rendered)
         self.psnr.append(metrics.psnr(rendered, real))
         self.ssim.append(metrics.ssim(rendered, real))
         self.mouth_psnr.append(metrics.psnr(metrics.crop(rendered, lips_box), metrics.crop(real, lips_box)))
@@ -65,7 +68,7 @@ class Tally:
 
     def summary(self, real_mouth: MouthTracker) -> dict[str, float | int | None]:
         """All figures of this mode; None where a figure could not be had."""
-        rendered, real = np.stack(self.mouth.landmarks), np.stack(real_mouth.landmarks)
+        rendered, real = np.stack(self.steadiness.mouth.landmarks), np.stack(real_mouth.landmarks)
         seen = np.isfinite(rendered).all(axis=(1, 2)) & np.isfinite(real).all(axis=(1, 2))
         figures = {
             "psnr_db": float(np.mean(self.psnr)),
@@ -84,8 +87,13 @@ class Tally:
             figures["opening_correlation"], figures["opening_amplitude"] = metrics.opening_agreement(
                 rendered[seen], real[seen]
             )
-        known = {name: value if np.isfinite(value) else None for name, value in figures.items()}
-        return {**known, "frames": len(self.psnr), "frames_with_face": int(seen.sum())}
+        figures |= self.steadiness.summary()
+        return {**known(figures), "frames": len(self.psnr), "frames_with_face": int(seen.sum())}
+
+
+def known(figures: Mapping[str, float]) -> dict[str, float | int | None]:
+    """Figures with None for those that could not be had, as JSON takes them."""
+    return {name: value if np.isfinite(value) else None for name, value in figures.items()}
 
 
 def evaluate(
@@ -106,11 +114,10 @@ def evaluate(
         video: where the side-by-side goes.
 
     Returns:
-        For each mode's name its figures (`Tally.summary`).
+        For each mode's name its figures (`Tally.summary`), and under `CEILING` those that real frames have too.
     """
     store = FrameStore(capture, round(capture.width / size[0]))
-    tallies = {mode.name: Tally() for mode in MODES}
-    real_mouth = MouthTracker()
+    tallies, real = {mode.name: Tally() for mode in MODES}, Steadiness()
     sound = capture.folder / "audio.wav"
     with ExitStack() as stack:
         writer: VideoWriter | None = None
@@ -136,12 +143,22 @@ def evaluate(
                     VideoWriter(video, (width, height), capture.fps, sound, sound_start=float(test[0] / capture.fps))
                 )
             writer.write(panel)
+            steadiness = {mode.name: tallies[mode.name].steadiness for mode in MODES} | {"real": real}
             if not capture.valid[frame]:
+                for video_of in steadiness.values():
+                    video_of.gap()
                 continue  # its pose and face are guesses
-            real_mouth.add(stored.image)
-            box = capture.lips_box[frame] * (size[0] / capture.width)
+            scale = size[0] / capture.width
+            seen, said = (
+                capture.project(face, capture.c2w[frame]) * scale for face in (tracked.landmarks, heard.landmarks)
+            )
+            regions = regions_of(stored.head, stored.underlay[..., 3], seen)
+            for name, video_of in steadiness.items():
+                video_of.add(pictures[name], regions, said if name == DRIVEN else seen)
+            box = capture.lips_box[frame] * scale
             for mode in MODES:
                 tallies[mode.name].add(
                     pictures[mode.name], stored.image, box, None if isinstance(lpips, str) else lpips
                 )
-    return {name: tally.summary(real_mouth) for name, tally in tallies.items()}
+    summaries = {name: tally.summary(real.mouth) for name, tally in tallies.items()}
+    return {**summaries, CEILING: known(real.summary())}

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from audio_motion.topology import MOUTH, mouth_opening
+from audio_motion.topology import MOUTH, face_width, mouth_opening
 
 
 def psnr(rendered: np.ndarray, real: np.ndarray) -> float:
@@ -70,3 +70,21 @@ def opening_agreement(rendered: np.ndarray, real: np.ndarray) -> tuple[float, fl
     if a_spread == 0:
         return float("nan"), 0.0
     return float(((a - a.mean()) * (b - b.mean())).mean() / (a_spread * b_spread)), float(a_spread / b_spread)
+
+
+def obedience(shown: np.ndarray, asked: np.ndarray) -> float:
+    """How much the mouth opens for each unit that it is asked to: the slope of the openings shown over those asked.
+
+    Args:
+        shown: [T, 68, 2] landmarks tracked in the frames, px; nan where no face was found.
+        asked: [T] openings, face widths.
+
+    Returns:
+        nan where there is no face, or nothing was asked.
+    """
+    opening = mouth_opening(shown) / face_width(shown)
+    seen = np.isfinite(opening)
+    if not seen.any() or asked[seen].std() == 0:
+        return float("nan")
+    wanted = asked[seen] - asked[seen].mean()
+    return float((wanted * opening[seen]).sum() / (wanted**2).sum())

@@ -7,6 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from geneface_ns.evaluation.evaluate import CEILING
+
 ROWS = {
     "psnr_db": ("PSNR, dB", ".2f"),
     "ssim": ("SSIM", ".4f"),
@@ -16,6 +18,11 @@ ROWS = {
     "lmd_of_face_width": ("LMD / face width", ".4f"),
     "opening_correlation": ("opening: correlation", ".3f"),
     "opening_amplitude": ("opening: amplitude", ".2f"),
+    "obedience": ("opening: obeyed", ".2f"),
+    "head_jitter": ("jitter of the head", ".2f"),
+    "background_change": ("change: background", ".2f"),
+    "shoulders_change": ("change: shoulders", ".2f"),
+    "hair_change": ("change: hair", ".2f"),
     "frames_with_face": ("frames with a face", "d"),
     "fps": ("frames a second", ".1f"),
 }
@@ -25,21 +32,52 @@ def table(report: dict[str, Any]) -> Table:
     """A table of an evaluation's report (`EvaluateConfig.main`), one mode a column."""
     width, height = report["size"]
     first, last = report["test_frames"]
-    modes = report["modes"]
+    modes = {**report["modes"], CEILING: report["ceiling"]}
     made = Table(
         title=f"test frames {first} to {last} at {width}x{height}, step {report['step']}",
-        caption=f"LPIPS: {report['lpips']}. Opening: the inner lips tracked in rendered against real frames.",
+        caption=f"LPIPS: {report['lpips']}. Opening: the inner lips tracked in rendered against real frames; obeyed: "
+        "against the landmarks asked for. Jitter: face width / 1000. Change: from frame to frame, of 255.",
     )
     made.add_column("")
     for name in modes:
-        made.add_column(name, justify="right", max_width=18)
+        made.add_column(name, justify="right", max_width=14)
     made.add_row("", *(f"[dim]{figures['what']}[/]" for figures in modes.values()), end_section=True)
     for key, (title, style) in ROWS.items():
-        cells = (format(figures[key], style) if figures[key] is not None else "-" for figures in modes.values())
-        made.add_row(title, *cells)
+        made.add_row(title, *(_cell(figures.get(key), style) for figures in modes.values()))
     return made
 
 
+FOREIGN = {
+    "silhouette": "outline",
+    "silhouette_worst": "worst",
+    "face": "face",
+    "face_worst": "worst",
+    "flicker": "flicker",
+    "flicker_worst": "worst",
+    "obedience": "opening",
+}
+
+
+def foreign_table(driven: dict[str, dict[str, float | None]]) -> Table:
+    """A table of strangers' speech (`EvaluateConfig.main`): what was seen, a row each."""
+    made = Table(
+        title="Fine structure along the head's outline and in the face, and flicker: of 255",
+        caption="Worst: of the worst twentieth of the frames. Opening: shown over asked. Speeches: over the own one's.",
+    )
+    made.add_column("")
+    for title in FOREIGN.values():
+        made.add_column(title, justify="right")
+    for name, figures in driven.items():
+        made.add_row(name, *(_cell(figures[key], ".2f") for key in FOREIGN))
+    return made
+
+
+def _cell(value: float | None, style: str) -> str:
+    return "-" if value is None else format(value, style)
+
+
 def show(report: dict[str, Any]) -> None:
-    """Print the table."""
+    """Print the tables."""
     Console().print(table(report))
+    if report["driven"]:
+        Console().print(foreign_table(report["driven"]))

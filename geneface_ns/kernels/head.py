@@ -170,7 +170,7 @@ def _composite(values, depths, begin, end, optical, sums):  # type: ignore[no-un
 
 
 @fast_kernel
-def head_rows(top, bottom, lens, c2w, grids, layers, head):  # type: ignore[no-untyped-def]
+def head_rows(top, bottom, lens, c2w, grids, layers, wanted, head):  # type: ignore[no-untyped-def]
     """The head in a few rows of a picture.
 
     Args:
@@ -178,6 +178,7 @@ def head_rows(top, bottom, lens, c2w, grids, layers, head):  # type: ignore[no-u
         lens: float32 [4] focal lengths and centre, px.
         c2w: float32 [4, 4].
         layers: the perceptron's three.
+        wanted: bool [H, W]: other pixels stay as they are.
         head: float32 [H, W, 5], zero: colour premultiplied by opacity, opacity, depth premultiplied.
     """
     width, most = head.shape[1], SQUARE * SQUARE
@@ -193,6 +194,8 @@ def head_rows(top, bottom, lens, c2w, grids, layers, head):  # type: ignore[no-u
         rays = 0
         for y in range(top, bottom):
             for x in range(left, min(left + SQUARE, width)):
+                if not wanted[y, x]:
+                    continue
                 way = ways[rays]
                 way[3], last = _aim(np.float32(x), np.float32(y), lens, c2w, grids, way)
                 sample = _occupied(0, last, way, way[3], c2w, grids)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,22 +20,33 @@ from geneface_ns.scene.condition import Condition, ConditionTable
 from geneface_ns.scene.pose import body_in_image_units
 
 
+class View(NamedTuple):
+    """What is rendered of a frame."""
+
+    camera: Pinhole
+    """The capture's own at some size, or a part of its picture."""
+    wanted: np.ndarray | None = None
+    """bool [H, W]: the pixels that are asked for; None: all."""
+
+
 def render_layers(
     renderer: Renderer,
     c2w: np.ndarray,
     body: np.ndarray,
     motion: MotionFrame,
-    size: tuple[int, int],
+    camera: Pinhole,
     underlay: np.ndarray | None = None,
+    wanted: np.ndarray | None = None,
 ) -> Layers:
-    """One frame as the capture's camera sees it.
+    """One frame, or a part of it, as the capture's camera sees it.
 
     Args:
         c2w: [4, 4] camera to head frame.
         body: [2, 3] the torso's affine motion, capture pixels (docs/conventions.md).
         motion: the face.
-        size: width and height of the picture wanted.
+        camera: the capture's own at the size wanted, or a part of its picture.
         underlay: uint8 [H, W, 4] as `lay_over` takes it: instead of the rendered torso.
+        wanted: bool [H, W]: the pixels that are asked for; None: all.
     """
 
     def tensor(array: np.ndarray) -> torch.Tensor:
@@ -49,8 +61,9 @@ def render_layers(
         )
         return renderer.render(
             condition,
-            renderer.camera.scaled_to(size),
+            camera,
             underlay=None if underlay is None else tensor(underlay) / 255,
+            wanted=None if wanted is None else torch.from_numpy(wanted),
         )
 
 
@@ -62,8 +75,8 @@ def render_one(
     size: tuple[int, int],
     underlay: np.ndarray | None = None,
 ) -> np.ndarray:
-    """One frame, uint8 [H, W, 3]; the arguments are those of `render_layers`."""
-    return as_rendered(render_layers(renderer, c2w, body, motion, size, underlay))
+    """One frame of that width and height, uint8 [H, W, 3]; else as `render_layers`."""
+    return as_rendered(render_layers(renderer, c2w, body, motion, renderer.camera.scaled_to(size), underlay))
 
 
 def drive(
@@ -71,7 +84,7 @@ def drive(
     trajectory: Trajectory,
     motion: Iterable[MotionFrame],
     fps: float,
-    size: tuple[int, int],
+    view: tuple[int, int] | Callable[[int], View],
     first: int = 0,
     finish: Finish = as_rendered,
 ) -> Iterator[np.ndarray]:
@@ -82,13 +95,14 @@ def drive(
         trajectory: head pose and body over time; replayed to and fro.
         motion: one face a frame, taken one at a time.
         fps: of `motion`, and so of the frames.
-        size: width and height to render at, px.
+        view: width and height to render at, px; or what part of the picture is rendered of each frame.
         first: number of the frame to begin with; the motion before it is taken and not shown.
         finish: what becomes of each frame's layers, in order.
     """
     for index, face in islice(enumerate(motion), first, None):
         c2w, body = trajectory.at(index / fps)
-        yield finish(render_layers(renderer, c2w, body, face, size))
+        camera, wanted = view(index) if callable(view) else View(renderer.camera.scaled_to(view))
+        yield finish(render_layers(renderer, c2w, body, face, camera, wanted=wanted))
 
 
 def drive_past(

@@ -18,7 +18,12 @@ from geneface_ns.output.video import codecs_for, container_flags
 
 
 def join(
-    path: Path, pieces: Sequence[Path], fps: Fraction, sound: Path | None = None, tracks: Tracks = AS_PLAYED
+    path: Path,
+    pieces: Sequence[Path],
+    fps: Fraction,
+    sound: Path | None = None,
+    tracks: Tracks = AS_PLAYED,
+    replayed: bool = False,
 ) -> int:
     """Write the pictures of some videos one after the other, with a sound that is as long.
 
@@ -27,6 +32,7 @@ def join(
         pieces: videos without sound that `VideoWriter` wrote, of one size, codec and options, at least one.
         fps: of all of them.
         sound, tracks: as `VideoWriter` takes them.
+        replayed: as `container_tags` takes it.
 
     Returns:
         How many frames were written.
@@ -39,7 +45,7 @@ def join(
         heard = audio_info(sound, tracks) if sound is not None else None
         temporary = stack.enter_context(written_whole(path))
         container = stack.enter_context(av.open(str(temporary), "w", options=container_flags(path)))
-        container.metadata.update(container_tags())
+        container.metadata.update(container_tags(replayed=replayed))
         with av.open(str(pieces[0])) as first:
             video = container.add_stream_from_template(first.streams.video[0])
         video.time_base = 1 / fps

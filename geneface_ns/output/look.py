@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from audio_motion.errors import InputError
 from geneface_ns.capture_format.person import Person
+from geneface_ns.output.provenance import REPLAYED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from geneface_ns.motion.trajectory import Trajectory
     from geneface_ns.output.finish import Finish
+    from geneface_ns.output.replay import Replay
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class LookOptions:
     paste_back: Path | None = None
     """The video that the capture was made from: the person goes back into its whole picture. Head and body then move
     as they do there, to and fro where the speech is longer."""
+    replay: bool = False
+    """Whether to show the footage itself, to and fro, and to draw mouth and jaw alone: faster, and all else is as it
+    was filmed. With --paste-back in the whole original picture."""
     size: tuple[int, int] | None = None
     """Width and height of the video; left out: as trained. The person is shown whole, as large as fits, on the lower
     edge."""
@@ -41,6 +46,16 @@ class LookOptions:
         """The files that are read."""
         return self.paste_back, Path(self.background) if self.background is not None else None, *(self.c2pa or ())
 
+    @property
+    def filmed(self) -> str | None:
+        """The option under which head and body move as in the footage; None where they are free."""
+        return "--paste-back" if self.paste_back is not None else "--replay" if self.replay else None
+
+    @property
+    def said(self) -> str:
+        """What is to be said beside a finished video's name and length."""
+        return f"; {REPLAYED}" if self.replay else ""
+
     def check(self, output: Path) -> None:
         """Refuse what cannot be done, before a model is loaded.
 
@@ -53,14 +68,14 @@ class LookOptions:
         from geneface_ns.output.credentials import check_credentials
         from geneface_ns.output.video import codecs_for
 
-        behind = {"--background": self.background, "--alpha": self.alpha or None, "--paste-back": self.paste_back}
-        given = [name for name, value in behind.items() if value is not None]
+        behind = {"--background": self.background, "--alpha": self.alpha or None, self.filmed: self.filmed}
+        given = [name for name, value in behind.items() if name is not None and value is not None]
         if len(given) > 1:
             raise InputError(f"{' and '.join(given)} exclude each other; give one of them")
         codecs_for(output, self.alpha)
         if self.size is not None:
-            if self.paste_back is not None:
-                raise InputError("--size does not go with --paste-back, whose size is the original's; leave it out")
+            if self.filmed is not None:
+                raise InputError(f"--size does not go with {self.filmed}, whose size is the footage's; leave it out")
             if not all(SMALLEST <= side <= LARGEST and side % 2 == 0 for side in self.size):
                 raise InputError(
                     f"--size {self.size[0]} {self.size[1]}: give even numbers from {SMALLEST} to {LARGEST}"
@@ -90,6 +105,8 @@ class Look(NamedTuple):
     """Whether it is partly transparent."""
     trajectory: Trajectory | None
     """How head and body must move, where that is not free."""
+    replay: Replay | None
+    """The footage that is shown, where only a part of each frame is rendered."""
 
 
 def look_of(options: LookOptions, person: Person, trained_size: tuple[int, int]) -> Look:
@@ -100,27 +117,33 @@ def look_of(options: LookOptions, person: Person, trained_size: tuple[int, int])
         trained_size: width and height of the pictures that it learnt from.
 
     Raises:
-        InputError: --paste-back of a person without the capture, or of another video.
+        InputError: --paste-back or --replay of a person without the capture, or of another video.
     """
     from geneface_ns.capture_format.capture import Capture
     from geneface_ns.output import finish
     from geneface_ns.output.backgrounds import backgrounds
     from geneface_ns.output.paste_back import check_original, filmed_trajectory, pasted
+    from geneface_ns.output.replay import replay_of
 
     frame = finish.Frame.around(trained_size, options.size)
-    size, trajectory, original = frame.size, None, None
-    if options.paste_back is not None:
+    size, trajectory, replay = frame.size, None, None
+    if options.filmed is not None:
         if not isinstance(person, Capture):
-            raise InputError("--paste-back needs the capture, which says what was cut out where; give it")
-        check_original(options.paste_back, person)
-        original, trajectory = person, filmed_trajectory(person)
-        assert person.origin is not None
-        size = (person.origin.width, person.origin.height)
+            raise InputError(f"{options.filmed} needs the capture, which holds what was filmed; give a run")
+        if options.paste_back is not None:
+            check_original(options.paste_back, person)
+            assert person.origin is not None
+            size, trajectory = (person.origin.width, person.origin.height), filmed_trajectory(person)
+        if options.replay:
+            replay = replay_of(person, options.paste_back)
+            size, trajectory = replay.size, replay.trajectory
 
     def finish_from(first: int, folder: Path) -> Finish:
-        if original is not None:
-            assert options.paste_back is not None
-            done = pasted(options.paste_back, original, folder, first)
+        if replay is not None:
+            done = replay.finish_from(first, folder)
+        elif options.paste_back is not None:
+            assert isinstance(person, Capture)
+            done = pasted(options.paste_back, person, folder, first)
         elif options.alpha:
             done = finish.over_nothing(frame)
         elif options.background is not None:
@@ -129,4 +152,4 @@ def look_of(options: LookOptions, person: Person, trained_size: tuple[int, int])
             done = finish.as_filmed(frame)
         return finish.marked(done) if options.visible_mark else done
 
-    return Look(frame.inner, size, finish_from, options.alpha, trajectory)
+    return Look(frame.inner, size, finish_from, options.alpha, trajectory, replay)

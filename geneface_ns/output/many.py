@@ -115,7 +115,8 @@ def render_folder(
         console.print(f"not rendered: {outcome.name}: {outcome.reason}", highlight=False, markup=False, soft_wrap=True)
     if len(undone) == len(videos):
         raise InputError(f"{speeches}: none of its files could be rendered; see above why")
-    console.print(f"{output}: {len(videos) - len(undone)} videos", highlight=False, markup=False, soft_wrap=True)
+    made = f"{output}: {len(videos) - len(undone)} videos{options.look.said}"
+    console.print(made, highlight=False, markup=False, soft_wrap=True)
 
 
 def render_in_a_worker(task: Task) -> Outcome:

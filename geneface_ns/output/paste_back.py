@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from audio_motion.errors import InputError
@@ -17,18 +16,13 @@ from geneface_ns.capture_format.capture import Capture
 from geneface_ns.capture_format.origin import Origin
 from geneface_ns.capture_format.pictures import read_png
 from geneface_ns.motion.trajectory import Trajectory
+from geneface_ns.output.blending import blend, smooth_edge
 from geneface_ns.output.finish import Finish, as_rendered
 from geneface_ns.output.to_and_fro import to_and_fro
 from geneface_ns.renderers.contract import Layers
 
 FEATHER = 0.1
 """Width of the feathered edge, in sides of the crop."""
-SPREAD = 0.15
-"""Deviation of the blur that carries the colours' difference from the edge inwards, in sides of the crop."""
-LARGEST_SHIFT = 24.0
-"""Of 255, by which a colour is moved at most: a larger difference is another thing, not another light."""
-MATCHED_AT = 64
-"""Pixels of the longer side at which colours are matched."""
 LOOKED_AT = (0, 20, 50)
 """Frames by which a video is recognised."""
 ALIKE = 6.0
@@ -147,43 +141,4 @@ def feather(size: tuple[int, int], open_sides: tuple[bool, bool, bool, bool]) ->
         far = np.full(count, band, np.float32)
         return np.minimum(far if low else place, far if high else count - 1 - place)
 
-    inward = np.minimum(ramp(width, left, right)[None, :], ramp(height, top, bottom)[:, None]) / band
-    inward = inward.clip(0, 1)
-    return (inward * inward * (3 - 2 * inward)).astype(np.float32)[..., None]
-
-
-def blend(rendered: np.ndarray, real: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The rendered picture over the real one, its colours moved to the real one's along the edge.
-
-    Args:
-        rendered, real: uint8 [H, W, 3].
-        weight: float32 [H, W, 1] from `feather`; where it is 0, the result is the real picture.
-
-    Returns:
-        uint8 [H, W, 3].
-    """
-    real, rendered = real.astype(np.float32), rendered.astype(np.float32)
-    matched = rendered + colour_shift(real - rendered, weight)
-    return (real + weight * (matched.clip(0, 255) - real) + 0.5).astype(np.uint8)
-
-
-def colour_shift(difference: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """What is to be added to a picture so that it meets another along the feather: [H, W, 3] smooth.
-
-    Args:
-        difference: float32 [H, W, 3] the other picture minus this one.
-        weight: float32 [H, W, 1] from `feather`.
-    """
-    height, width = weight.shape[:2]
-    scale = min(1.0, MATCHED_AT / max(height, width))
-    small = (max(1, round(width * scale)), max(1, round(height * scale)))
-    band = 4 * weight * (1 - weight)
-    if not band.any():
-        return np.zeros_like(difference)
-    known = np.dstack([difference.clip(-LARGEST_SHIFT, LARGEST_SHIFT) * band, band])
-    known = cv2.resize(known, small, interpolation=cv2.INTER_AREA)
-    mean = known.reshape(-1, 4).sum(axis=0)
-    near = cv2.GaussianBlur(known, (0, 0), SPREAD * max(small))
-    # Far from every edge the mean difference counts.
-    shift = (near[..., :3] + 1e-3 * mean[:3] / mean[3]) / (near[..., 3:] + 1e-3)
-    return cv2.resize(shift, (width, height), interpolation=cv2.INTER_LINEAR)
+    return smooth_edge(np.minimum(ramp(width, left, right)[None, :], ramp(height, top, bottom)[:, None]), band)

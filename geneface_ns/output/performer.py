@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +93,10 @@ class Performer:
         def frames_from(first: int) -> Iterator[np.ndarray]:
             motion, total, trajectory = self._motion(script)
             size, finish = look.render_size, look.finish_from(first, pieces_folder(request.output))
-            if self.cameras is not None:
+            if look.replay is not None:
+                view = partial(look.replay.view, own=self.renderer.camera)
+                frames = drive(self.renderer, trajectory, look.replay.spoken(motion), fps, view, first, finish)
+            elif self.cameras is not None:
                 frames = drive_past(self.renderer, self.cameras, self.person, motion, size, first, finish)
             else:
                 frames = drive(self.renderer, trajectory, motion, fps, size, first, finish)
@@ -105,7 +108,7 @@ class Performer:
             fps,
             frames_from,
             lambda path: VideoWriter(path, look.size, fps, crf=self.options.crf, alpha=look.alpha),
-            lambda pieces: join(request.output, pieces, frame_rate(fps), script.sound, tracks),
+            lambda pieces: join(request.output, pieces, frame_rate(fps), script.sound, tracks, look.replay is not None),
         )
         if self.options.look.c2pa is not None:
             sign(request.output, *self.options.look.c2pa)

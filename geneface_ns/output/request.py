@@ -50,15 +50,16 @@ def script_of(request: Request, options: RenderOptions, source: Path) -> Script:
     """
     if request.audio is None and request.motion is None:
         raise InputError("nothing to say: give speech (--audio) or a landmark sequence (--motion)")
-    if options.look.paste_back is not None and options.camera_path is not None:
-        raise InputError("--camera-path does not go with --paste-back, where the head moves as in the original")
+    filmed = options.look.filmed
+    if filmed is not None and options.camera_path is not None:
+        raise InputError(f"--camera-path does not go with {filmed}, where the head moves as it was filmed")
     if not 0 <= options.head_motion <= MOST_HEAD_MOTION:
         raise InputError(f"--head-motion {options.head_motion:g}: give a number from 0 to {MOST_HEAD_MOTION:g}")
     if options.head_motion != 1:
         elsewhere = {
             "--motion": request.motion,
             "--camera-path": options.camera_path,
-            "--paste-back": options.look.paste_back,
+            filmed: filmed,
         }
         for name, given in elsewhere.items():
             if given is not None:

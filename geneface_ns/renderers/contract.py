@@ -44,14 +44,16 @@ class Renderer(Protocol):
         camera: Pinhole,
         c2w: Tensor | None = None,
         underlay: Tensor | None = None,
+        wanted: Tensor | None = None,
     ) -> Layers:
         """One picture.
 
         Args:
             condition: of one frame.
             camera: the lens and the size wanted.
-            c2w: [4, 4] where the camera stands. None: where the capture's stood in this frame, so that the torso is
-                the plain picture it was learnt as.
+            c2w: [4, 4] where the camera stands. None: where the capture's stood in this frame, of whose picture
+                the torso is a part.
             underlay: [H, W, 4] in [0, 1], as `lay_over` takes it: instead of the rendered torso.
+            wanted: bool [H, W]: the pixels that are asked for; elsewhere the head may be missing. None: all.
         """
         ...

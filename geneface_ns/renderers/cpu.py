@@ -37,14 +37,27 @@ class CpuRenderer:
 
     @torch.no_grad()
     def render(
-        self, condition: Condition, camera: Pinhole, c2w: Tensor | None = None, underlay: Tensor | None = None
+        self,
+        condition: Condition,
+        camera: Pinhole,
+        c2w: Tensor | None = None,
+        underlay: Tensor | None = None,
+        wanted: Tensor | None = None,
     ) -> Layers:
         """See `renderers.contract.Renderer.render`."""
+        if wanted is None:
+            wanted = torch.ones(camera.size[1], camera.size[0], dtype=torch.bool)
         with torch_alone() as threads:
-            return self._render(condition, camera, c2w, underlay, threads)
+            return self._render(condition, camera, c2w, underlay, wanted.contiguous().numpy(), threads)
 
     def _render(
-        self, condition: Condition, camera: Pinhole, c2w: Tensor | None, underlay: Tensor | None, threads: int
+        self,
+        condition: Condition,
+        camera: Pinhole,
+        c2w: Tensor | None,
+        underlay: Tensor | None,
+        wanted: np.ndarray,
+        threads: int,
     ) -> Layers:
         width, height = camera.size
         frame = under(self.portrait, self._whole(), condition)
@@ -57,7 +70,7 @@ class CpuRenderer:
 
         def some_rows(top: int) -> None:
             bottom = min(top + SQUARE, height)
-            head_rows(top, bottom, lens, stands, frame.head, frame.head_layers, head.numpy())
+            head_rows(top, bottom, lens, stands, frame.head, frame.head_layers, wanted, head.numpy())
             if board is not None:
                 pixels = top * width, bottom * width
                 torso_pixels(*pixels, board, frame.torso, frame.shift, frame.colour, *flat)

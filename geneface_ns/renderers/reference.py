@@ -32,7 +32,12 @@ class ReferenceRenderer:
 
     @torch.no_grad()
     def render(
-        self, condition: Condition, camera: Pinhole, c2w: Tensor | None = None, underlay: Tensor | None = None
+        self,
+        condition: Condition,
+        camera: Pinhole,
+        c2w: Tensor | None = None,
+        underlay: Tensor | None = None,
+        wanted: Tensor | None = None,
     ) -> Layers:
         """See `renderers.contract.Renderer.render`."""
         portrait, device = self.portrait, self.device
@@ -40,7 +45,10 @@ class ReferenceRenderer:
         count = width * height
         pose = condition.c2w[0] if c2w is None else c2w
         head = torch.zeros(count, 5, device=device)  # colour, opacity, depth
-        seen = portrait.occupancy.image_mask(pose, camera.focal, camera.centre, camera.size).reshape(-1).nonzero()[:, 0]
+        mask = portrait.occupancy.image_mask(pose, camera.focal, camera.centre, camera.size).reshape(-1)
+        if wanted is not None:
+            mask = mask & wanted.to(device).reshape(-1)
+        seen = mask.nonzero()[:, 0]
         for pixels in seen.split(self.rays_per_chunk):
             directions = camera.directions(pixels, pose)
             origins = pose[:3, 3].expand_as(directions)

@@ -22,6 +22,12 @@ class Pinhole(NamedTuple):
         x, y = size[0] / self.size[0], size[1] / self.size[1]
         return Pinhole((self.focal[0] * x, self.focal[1] * y), (self.centre[0] * x, self.centre[1] * y), size)
 
+    def window(self, box: tuple[float, float, float, float], size: tuple[int, int]) -> Pinhole:
+        """The part of this view inside a box (x0, y0, x1, y1, pixels of this picture), as a picture of another size."""
+        x, y = size[0] / (box[2] - box[0]), size[1] / (box[3] - box[1])
+        centre = (self.centre[0] - box[0]) * x, (self.centre[1] - box[1]) * y
+        return Pinhole((self.focal[0] * x, self.focal[1] * y), centre, size)
+
     def directions(self, pixels: Tensor, c2w: Tensor) -> Tensor:
         """Ray directions in the head frame of flat pixel indices [N] -> [N, 3]."""
         centres = torch.stack([pixels % self.size[0], pixels // self.size[0]], dim=1) + 0.5

@@ -35,6 +35,8 @@ class TalkOptions:
     """Of the generator: another seed, another performance."""
     temperature: float = 0.1
     """How lively the generator is: 0 is the likeliest motion, 1 the full variety."""
+    replay: bool = False
+    """Whether to show the video's own frames and to draw mouth and jaw alone, as `geneface render --replay`."""
 
     @property
     def result(self) -> Path:

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from audio_motion.errors import InputError
 from geneface_ns.nerf.runs import resolve
+from geneface_ns.output.look import LookOptions
 from geneface_ns.output.options import RenderOptions
 from geneface_ns.output.performer import Performer
 from geneface_ns.output.request import Request, script_of
@@ -24,7 +25,9 @@ def let_say(options: TalkOptions, console: Console) -> None:
     given = [f"--{name}" for name in OF_TRAINING if getattr(options, name) is not None]
     if given:
         raise InputError(f"{options.video}: is trained, so there is nothing for {' and '.join(given)}; leave that out")
-    how = RenderOptions(options.generator, seed=options.seed, temperature=options.temperature)
+    how = RenderOptions(
+        options.generator, seed=options.seed, temperature=options.temperature, look=LookOptions(replay=options.replay)
+    )
     source, request = resolve(options.video), Request(options.result, options.speech)
     script = script_of(request, how, source.path)
     performer = Performer(source, how)

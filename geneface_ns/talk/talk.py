@@ -21,6 +21,7 @@ from geneface_ns.capture_format.person import is_person_file
 from geneface_ns.nerf.checkpoint import FOLDER, METHOD, checkpoints, choose_device
 from geneface_ns.output.finished import Finished, facts_of
 from geneface_ns.output.pieces import SECONDS, pieces_folder
+from geneface_ns.output.provenance import REPLAYED
 from geneface_ns.output.video import codecs_for
 from geneface_ns.talk import estimate
 from geneface_ns.talk.command import run
@@ -91,7 +92,8 @@ def talk(options: TalkOptions, console: Console | None = None) -> None:
                 return
             _render(job, whole)
             videos.note(result, key)
-        _say(console, f"{result}: {seconds:.2f} s; another speech for the same video starts at rendering")
+        said = f"; {REPLAYED}" if options.replay else ""
+    _say(console, f"{result}: {seconds:.2f} s{said}; another speech for the same video starts at rendering")
 
 
 def _checked(options: TalkOptions) -> tuple[VideoInfo, float]:
@@ -179,6 +181,7 @@ def _render(job: _Job, whole: Whole) -> None:
     words: tuple[object, ...] = ("render", job.work.run, options.speech, options.result)
     words += ("--data", job.work.capture.root, "--generator", options.generator)
     words += ("--seed", options.seed, "--temperature", options.temperature)
+    words += ("--replay",) if options.replay else ()
 
     def part(said: str) -> float:
         return len(list(pieces.glob("[0-9]*"))) * SECONDS / job.seconds
@@ -192,6 +195,7 @@ def _key(job: _Job) -> str:
     options = job.options
     newest = checkpoints(job.work.run / FOLDER)[0]
     facts = [facts_of(newest), facts_of(options.speech), options.generator, options.seed, options.temperature]
+    facts += [options.replay]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

@@ -101,6 +101,7 @@ class FakeRenderer:
         camera: Pinhole,
         c2w: torch.Tensor | None = None,
         underlay: torch.Tensor | None = None,
+        wanted: torch.Tensor | None = None,
     ) -> Layers:
         self.poses.append(condition.c2w[0].numpy())
         image = torch.zeros(camera.size[1], camera.size[0], 3)

@@ -181,7 +181,7 @@ def test_motion_brings_its_sound_along(trained: Path, capture: Path, place: Path
     assert frames_and_sound(place / "moved.mp4")[1] == 0
 
 
-def test_evaluate(trained: Path) -> None:
+def test_evaluate(trained: Path, place: Path) -> None:
     run(
         "geneface",
         "evaluate",
@@ -191,6 +191,8 @@ def test_evaluate(trained: Path) -> None:
         PRETRAINED_GENERATOR,
         "--device",
         "cpu",
+        "--audio",
+        place / "speech.wav",
     )
     report = json.loads((trained / "evaluation" / "evaluation.json").read_text())
     assert report["step"] == STEPS - 1
@@ -200,6 +202,10 @@ def test_evaluate(trained: Path) -> None:
         assert found["mouth_psnr_db"] > LIPS
         assert found["frames_with_face"] == 7
     assert report["modes"]["audio-driven"]["psnr_db"] > WHOLE
+    assert list(report["driven"]) == ["real frames", "own speech", "speech.wav", "mean of the speeches"]
+    assert report["driven"]["speech.wav"] == report["driven"]["mean of the speeches"]
+    assert 0.5 < report["driven"]["speech.wav"]["face"] < 2
+    assert report["ceiling"]["obedience"] > 0.5
     assert len(frames_and_sound(trained / "evaluation" / "side_by_side.mp4")[0]) == 7
 
 

@@ -85,6 +85,8 @@ def test_render_says_what_is_wrong(tmp_path: Path) -> None:
     assert "gone.png: no such file" in render(good, "--audio", speech, "--background", tmp_path / "gone.png")
     both = ("--paste-back", speech, "--camera-path", tmp_path / "path.json")
     assert "--camera-path does not go with --paste-back" in render(good, "--audio", speech, *both)
+    slower = ("--replay", "--head-motion", 0.5)
+    assert "--head-motion does not go with --replay" in render(good, "--audio", speech, *slower)
     assert "'nerfacto'" in render(config(tmp_path / "b", "nerfacto"), "--audio", speech)
     assert "no checkpoint" in render(config(tmp_path / "c", checkpoint=False), "--audio", speech)
     assert "absent.wav: no such file" in render(good, "--audio", tmp_path / "absent.wav")

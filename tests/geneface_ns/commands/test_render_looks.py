@@ -15,6 +15,7 @@ from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.capture_format.origin import Origin
 from geneface_ns.capture_format.pictures import read_png, write_png
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
+from geneface_ns.output.replay import replay_of
 from geneface_ns.output.video import VideoWriter
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 from tests.geneface_ns.commands.test_cli import fails, geneface
@@ -83,6 +84,31 @@ def test_pasted_back(place: Path) -> None:
     assert "not the video that" in other
     assert "give wide.mp4" in other
     assert not (place / "x.mp4").exists()
+
+
+def test_replayed(place: Path) -> None:
+    said = "mouth and jaw are generated, the rest is footage"
+    assert render(place, "again.mp4", "--replay", "--crf", 1).splitlines()[-1].endswith(f"{FRAMES / FPS:.2f} s; {said}")
+    render(place, "again whole.mp4", "--replay", "--paste-back", place / "wide.mp4", "--crf", 1)
+    x, y = CROP[:2]
+    for name, at, size in (("again.mp4", (0, 0), (SIDE, SIDE)), ("again whole.mp4", (x, y), (WIDE, HIGH))):
+        with av.open(str(place / name)) as container:
+            assert said in container.metadata["comment"]
+        shown = [rgb.astype(int) for _, rgb in read_frames(place / name, FPS)]
+        whole = [rgb.astype(int) for _, rgb in read_frames(place / "wide.mp4", FPS)]
+        assert len(shown) == FRAMES
+        assert shown[0].shape == (size[1], size[0], 3)
+        replay = replay_of(load_capture(place / "anna"), None)
+        for index, (frame, real) in enumerate(zip(shown, whole, strict=True)):
+            real = real if at == (x, y) else real[y : y + SIDE, x : x + SIDE]
+            rows, columns = replay.window(index).place
+            drawn = np.zeros(real.shape[:2], bool)
+            drawn[rows.start + at[1] : rows.stop + at[1], columns.start + at[0] : columns.stop + at[0]] = True
+            assert np.abs(frame - real)[~drawn].mean() < 1.5  # of encoding
+            assert np.abs(frame - real)[drawn].mean() > 5  # a head that has learnt nothing
+    given = ("--load-config", place / "run", "--motion", place / "anna" / "landmarks.npz", "--output", place / "y.mp4")
+    assert "does not go with --replay" in fails("render", *given, "--replay", "--camera-path", place / "p.json")
+    assert not (place / "y.mp4").exists()
 
 
 def test_camera_path_says_how_much_it_clipped(place: Path) -> None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from audio_motion.errors import InputError
 from audio_motion.topology import TEMPLATE
 from geneface_ns.capture_format.capture import load_capture
-from geneface_ns.evaluation.evaluate import MODES, evaluate
+from geneface_ns.evaluation.evaluate import CEILING, CEILING_IS, MODES, evaluate
 from geneface_ns.evaluation.panels import side_by_side
 from geneface_ns.evaluation.table import table
 from geneface_ns.motion.sequence import MotionFrame
@@ -30,7 +30,7 @@ def test_modes_and_figures(tmp_path: Path) -> None:
     speech = iter([MotionFrame(mouth, np.full(2, 0.3, np.float32))] * 3)  # a frame short: the last one is held
     model = FakeRenderer()
     figures = evaluate(model, capture, test, speech, (32, 32), "not measured: …", tmp_path / "out.mp4")
-    assert list(figures) == ["head over the real torso", "all rendered", "audio-driven"]
+    assert list(figures) == ["head over the real torso", "all rendered", "audio-driven", CEILING]
 
     def mean_psnr(errors: list[float]) -> float:
         return float(np.mean([10 * math.log10(255**2 / error) for error in errors]))
@@ -48,6 +48,10 @@ def test_modes_and_figures(tmp_path: Path) -> None:
     assert figures[MODES[0].name]["lpips"] is None
     assert figures[MODES[0].name]["opening_correlation"] is None  # there is no face in these pictures
     assert figures[MODES[0].name]["frames_with_face"] == 0
+    # Real red goes up by 4 a frame, rendered by 1: a third of the channels.
+    assert figures[CEILING]["background_change"] == pytest.approx(4 / 3, abs=1e-6)
+    assert figures[MODES[1].name]["background_change"] == pytest.approx(1 / 3, abs=1e-6)
+    assert figures[CEILING]["shoulders_change"] is None  # there are none
     # Poses are the tracked ones, each once a mode.
     np.testing.assert_allclose(np.stack(model.poses)[::3], capture.c2w[test])
 
@@ -62,6 +66,7 @@ def test_modes_and_figures(tmp_path: Path) -> None:
 
     report = {"size": (32, 32), "test_frames": [40, 43], "step": 7, "lpips": "not measured: …"}
     report["modes"] = {mode.name: {"what": mode.what, **figures[mode.name]} for mode in MODES}
+    report["ceiling"] = {"what": CEILING_IS, **figures[CEILING]}
     console = Console(record=True, width=80, file=io.StringIO())  # an ordinary terminal
     console.print(table(report))
     shown = console.export_text()
@@ -69,6 +74,8 @@ def test_modes_and_figures(tmp_path: Path) -> None:
     assert [cell.strip() for cell in row.split("│")[2:5]] == [f"{figures[m.name]['psnr_db']:.2f}" for m in MODES]
     for word in " ".join(f"{mode.name} {mode.what}" for mode in MODES).split():
         assert word in shown
+    (row,) = [line for line in shown.splitlines() if "1.33" in line]
+    assert [cell.strip() for cell in row.split("│")[2:6]] == ["1.33", "0.33", "0.33", "1.33"]
 
 
 def test_no_motion_at_all(tmp_path: Path) -> None:

@@ -138,6 +138,8 @@ def test_cover_keeps_what_fits() -> None:
     [
         ({"alpha": True}, "a.mp4", "carries no alpha; name it .mov"),
         ({"alpha": True, "background": "green"}, "a.mov", "--background and --alpha exclude"),
+        ({"replay": True, "background": "green"}, "a.mp4", "--background and --replay exclude"),
+        ({"replay": True, "size": (64, 64)}, "a.mp4", "--size does not go with --replay"),
         ({"background": "#12345"}, "a.mp4", "not a colour"),
         ({"background": "{here}/gone.png"}, "a.mp4", "no such file"),
         ({"background": "{here}"}, "a.mp4", "is a folder"),

@@ -18,8 +18,9 @@ from geneface_ns.capture_format.capture import Capture, load_capture
 from geneface_ns.capture_format.origin import Origin
 from geneface_ns.motion.sequence import MotionFrame
 from geneface_ns.motion.trajectory import pingpong_index
+from geneface_ns.output.blending import blend
 from geneface_ns.output.drive import drive
-from geneface_ns.output.paste_back import blend, check_original, feather, filmed_trajectory, pasted
+from geneface_ns.output.paste_back import check_original, feather, filmed_trajectory, pasted
 from geneface_ns.output.video import VideoWriter
 from geneface_ns.renderers.contract import Layers
 from geneface_ns.scene.camera import Pinhole
@@ -50,6 +51,7 @@ class TruthRenderer(FakeRenderer):
         camera: Pinhole,
         c2w: torch.Tensor | None = None,
         underlay: torch.Tensor | None = None,
+        wanted: torch.Tensor | None = None,
     ) -> Layers:
         layers = super().render(condition, camera)
         index = round(float(condition.body[0, 0, 2] * 16))  # the made-up capture's body says which frame it is

@@ -40,6 +40,11 @@ def test_times_are_of_one_zone() -> None:
     assert container_tags(summer)["creation_time"] == "2026-07-01T10:00:00+00:00"
 
 
+def test_what_was_filmed_is_said() -> None:
+    assert "; not a recording. http" in container_tags()["comment"]
+    assert "; mouth and jaw are generated, the rest is footage. http" in container_tags(replayed=True)["comment"]
+
+
 def test_what_cannot_be_signed_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"--c2pa signs \.mp4 and \.mov"):
         check_credentials(tmp_path / "a.webm", tmp_path / "cert.pem", tmp_path / "key.pem")

@@ -178,3 +178,30 @@ def test_the_fastest_that_fits_is_taken(tmp_path: Path) -> None:
     assert isinstance(choose_renderer(elsewhere), ReferenceRenderer)
     with pytest.raises(InputError, match="add --device cpu"):
         choose_renderer(elsewhere, "cpu")
+
+
+@pytest.mark.parametrize("kind", [ReferenceRenderer, CpuRenderer])
+def test_a_window_is_a_part_of_the_picture(tmp_path: Path, kind: type[ReferenceRenderer] | type[CpuRenderer]) -> None:
+    portrait = drawn(tmp_path, SIZES["the usual sizes"])
+    renderer, condition = kind(portrait), condition_of(portrait, 0.4)
+    camera = portrait.camera.scaled_to((64, 64))
+    whole = renderer.render(condition, camera)
+    part = renderer.render(condition, camera.window((10, 22, 47, 51), (37, 29)))
+    for name in ("rgb", "opacity", "person"):
+        wanted = getattr(whole, name)[22:51, 10:47]
+        assert wanted.std() > 0.01
+        # Rays of a part are the same to rounding, which may take one of them into another cell.
+        assert (getattr(part, name) - wanted).abs().quantile(0.99) < 1e-3
+
+
+@pytest.mark.parametrize("kind", [ReferenceRenderer, CpuRenderer])
+def test_only_what_is_wanted_is_drawn(tmp_path: Path, kind: type[ReferenceRenderer] | type[CpuRenderer]) -> None:
+    portrait = drawn(tmp_path, SIZES["the usual sizes"])
+    renderer, condition = kind(portrait), condition_of(portrait, 0.4)
+    camera = portrait.camera.scaled_to((64, 64))
+    wanted = torch.zeros(64, 64, dtype=torch.bool)
+    wanted[20:45, 30:50] = True
+    whole, part = renderer.render(condition, camera), renderer.render(condition, camera, wanted=wanted)
+    torch.testing.assert_close(part.rgb[wanted], whole.rgb[wanted], atol=1e-5, rtol=0)
+    assert whole.opacity[~wanted].max() > 0.1
+    assert not part.opacity[~wanted].any()

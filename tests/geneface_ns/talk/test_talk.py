@@ -91,6 +91,9 @@ def test_killed_in_the_training_and_begun_again(place: Path) -> None:
     assert f"the capture and the head of {STEPS} steps are kept" in printed
     assert "[1/1] fit and render" in printed
     assert seconds(place / "two.mp4")[0] == 0.4
+    # The same in the video's own frames is another video, and says so.
+    assert "s; mouth and jaw are generated, the rest is footage; another" in said(place, *two, "--replay")
+    assert seconds(place / "two.mp4")[0] == 0.4
     assert "said.mp4 was made before" in said(place, *words)
     assert (place / "said.mp4").stat().st_mtime_ns == written
     # Whoever has the capture has its run.
