@@ -12,10 +12,10 @@ from audio_motion.progress import shown
 from geneface_ns.capture_format.capture import Capture
 from geneface_ns.evaluation.artefacts import Artefacts
 from geneface_ns.motion.sequence import MotionFrame
-from geneface_ns.nerf.frames import FrameStore
 from geneface_ns.output.drive import render_layers
 from geneface_ns.output.finish import as_rendered
 from geneface_ns.renderers.contract import Renderer
+from geneface_ns.scene.frames import FrameStore
 
 SECONDS = 8.0
 """Of each speech, from its beginning, under the poses of the capture's first frames: the same ones for all."""
