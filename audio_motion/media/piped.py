@@ -15,7 +15,7 @@ from audio_motion.media.mixer import Mixer
 from audio_motion.media.sound import FASTEST_RATE, SAMPLE_RATE, SLOWEST_RATE
 
 _EXTENSIBLE = 0xFFFE
-_KINDS = {(1, 16): np.dtype("<i2"), (3, 32): np.dtype("<f4")}
+_KINDS: dict[tuple[int, int], np.dtype] = {(1, 16): np.dtype("<i2"), (3, 32): np.dtype("<f4")}
 """WAV's format and bits of a sample."""
 _ENDLESS = 0x7FFF0000
 """Bytes of sound from which on a WAV says that its writer could not know how many there would be; 0 says so too."""
