@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from scipy.spatial.distance import cdist
 
 from audio_motion.errors import InputError
@@ -34,6 +34,9 @@ _CLOSING, _SHUT, _REOPENING = 0.08, 0.03, 0.16
 """Seconds of a blink's phases; human blinks last 0.1 to 0.4 s and open more slowly than they close."""
 _RIDGE = 1e-3
 """Regularisation of the local combination, relative to the neighbours' mean squared distance."""
+_OPEN, _CLOSED, _CLOSES = 0.2, 0.6, 0.8
+"""How likely lips are shut when they begin to close, when they touch, and motion frames (standard deviation) in which
+they close."""
 _SLOT = 4.0
 """Mean seconds between blinks."""
 
@@ -55,6 +58,9 @@ class PostProcess:
     once with a post-net, which has learnt the person's own."""
     silence: bool = True
     """Ease the mouth to the person's rest shape where there is no sound."""
+    lips: bool = True
+    """Shut the lips at /p/, /b/ and /m/, for generators that hear through the package's Whisper layers: the only ones
+    that such sounds were learnt with."""
     quiet: float = -60.0
     """Loudness in dB of full scale below which it is silence; speech counts fully from 10 dB above."""
     blink: bool = True
@@ -67,7 +73,7 @@ class PostProcess:
             raise InputError(f"local is {self.local}; give 0 (off) to 1 (the person's own shapes alone)")
 
 
-AS_GENERATED = PostProcess(clamp=False, smoothing=0.0, silence=False, blink=False)
+AS_GENERATED = PostProcess(clamp=False, smoothing=0.0, silence=False, lips=False, blink=False)
 """None of the steps that can be left out; the amplitude that validation found is part of the generator."""
 
 
@@ -129,8 +135,27 @@ def scale_opening(offsets: np.ndarray, times: float) -> np.ndarray:
     protrusion, drift) stays as likely as it was: at one amplitude the mouth error was 0.89, and 0.98 with all of the
     mouth's motion enlarged (docs/benchmarks.md).
     """
-    result = offsets.copy()
     more = (times - 1.0) * (offsets[:, INNER_UPPER_LIP, 1] - offsets[:, INNER_LOWER_LIP, 1]).mean(axis=1)
+    return _opened(offsets, more)
+
+
+def shut_lips(offsets: np.ndarray, rest: np.ndarray, closed: np.ndarray) -> np.ndarray:
+    """Shut the mouth as far as at rest where the lips must touch; one that is shut further stays so.
+
+    Args:
+        offsets: [T, 68, 3].
+        rest: [68, 3].
+        closed: [T], how likely the lips are shut (`models.closure`). It depends on 4 frames to either side.
+    """
+    share = np.clip((closed - _OPEN) / (_CLOSED - _OPEN), 0.0, 1.0)
+    share = smooth(maximum_filter1d(share * share * (3.0 - 2.0 * share), 3, mode="nearest"), _CLOSES)
+    openings = [(x[..., INNER_UPPER_LIP, 1] - x[..., INNER_LOWER_LIP, 1]).mean(axis=-1) for x in (offsets, rest)]
+    return _opened(offsets, -share * np.maximum(0.0, openings[0] - openings[1]))
+
+
+def _opened(offsets: np.ndarray, more: np.ndarray) -> np.ndarray:
+    """Offsets [T, 68, 3] with the mouth open by so much more, [T]."""
+    result = offsets.copy()
     for points, share in _OPENS:
         result[:, points, 1] += (share * more[:, None]).astype(offsets.dtype)
     return result

@@ -18,8 +18,10 @@ from audio_motion.features.prosody import loudness_of
 from audio_motion.features.stream_buffer import StreamBuffer
 from audio_motion.media import AS_PLAYED, SAMPLE_RATE, Tracks, audio_info
 from audio_motion.models.checkpoint import TrainedGenerator, TrainedPostNet, load_generator, load_postnet
+from audio_motion.models.closure import detector_for
 from audio_motion.models.face_statistics import FaceStatistics
 from audio_motion.models.generator import FEATURES_PER_MOTION, MOTION_RATE, STRIDE, TEMPERATURE
+from audio_motion.models.noise import performance_noise
 from audio_motion.models.store import Inside
 from audio_motion.postprocess import (
     PostProcess,
@@ -30,6 +32,7 @@ from audio_motion.postprocess import (
     project_locally,
     scale_opening,
     set_eyes,
+    shut_lips,
     smooth,
     speaking_from_loudness,
 )
@@ -135,7 +138,7 @@ class Generator:
                 mono 16 kHz of any length, which are heard as they are.
             fps: frames per second of the result, any.
             seed: of noise and blinks.
-            temperature: 0 is the likeliest motion, 1 the full variety of what was learnt.
+            temperature: how far seeds differ: 0 is the likeliest motion, 1 a quarter of what the mouth moves.
 
         Yields:
             chunks without gaps; all together every frame i with i / fps less than the sound's duration.
@@ -143,14 +146,19 @@ class Generator:
         Raises:
             InputError: the file cannot be used, there is no sound in it, or fps or temperature make no sense.
         """
+        self.check(fps, seed, temperature)
+        chunks = stream_levelled(Path(sound)) if isinstance(sound, str | Path) else sound
+        return self._frames(chunks, fps, seed, temperature)
+
+    @staticmethod
+    def check(fps: float, seed: int, temperature: float) -> None:
+        """Raises InputError where they make no sense."""
         if not (np.isfinite(fps) and fps > 0):
             raise InputError(f"fps is {fps}; give a positive number of frames per second")
         if not (np.isfinite(temperature) and temperature >= 0):
             raise InputError(f"temperature is {temperature}; give 0 (likeliest motion) to about 1 (full variety)")
         if seed < 0:
             raise InputError(f"seed is {seed}; give 0 or a greater whole number")
-        chunks = stream_levelled(Path(sound)) if isinstance(sound, str | Path) else sound
-        return self._frames(chunks, fps, seed, temperature)
 
     def predict(
         self,
@@ -168,7 +176,15 @@ class Generator:
         Raises:
             InputError: as `stream`.
         """
-        parts = list(self.stream(stream_levelled(Path(sound), tracks), fps, seed, temperature))
+        chunks = self.stream(stream_levelled(Path(sound), tracks), fps, seed, temperature)
+        rate = audio_info(Path(sound), tracks).sample_rate
+        return self.sequence(chunks, fps, seed, temperature, Sound.of(Path(sound), rate))
+
+    def sequence(
+        self, chunks: Iterable[MotionChunk], fps: float, seed: int, temperature: float, sound: Sound | None = None
+    ) -> LandmarkSequence:
+        """Chunks of motion, made with these, as one LandmarkSequence in space "head"."""
+        parts = list(chunks)
         landmarks = np.concatenate([part.landmarks for part in parts])
         return LandmarkSequence(
             landmarks=landmarks,
@@ -184,27 +200,35 @@ class Generator:
                 float(temperature),
                 self.refiner.sha256 if self.refiner else None,
             ),
-            sound=Sound.of(Path(sound), audio_info(Path(sound), tracks).sample_rate),
+            sound=sound,
             mean=self.face.mean.astype(np.float32),
         )
 
     def _frames(self, chunks: Iterable[np.ndarray], fps: float, seed: int, temperature: float) -> Iterator[MotionChunk]:
-        face, done = self.face, 0
+        done = 0
         for first, offsets, until in self._motion(chunks, seed, temperature):
             stop = math.ceil(until * Fraction(fps))
-            if stop <= done:
-                continue
-            times = np.arange(done, stop) / fps
-            position = times * MOTION_RATE - first
-            low = np.clip(np.floor(position + 1e-9).astype(int), 0, len(offsets) - 1)
-            high = np.minimum(low + 1, len(offsets) - 1)
-            weight = np.clip(position - low, 0.0, 1.0).astype(np.float32)[:, None, None]
-            landmarks = face.mean + offsets[low] * (1 - weight) + offsets[high] * weight
-            openness = np.repeat(face.eyes[None], len(times), axis=0)
-            if self.post.blink:
-                openness = openness * (1.0 - blink_closure(times, seed))[:, None].astype(np.float32)
-            yield MotionChunk(done, set_eyes(landmarks, openness), openness)
-            done = stop
+            if stop > done:
+                yield self.shown(offsets, first, np.arange(done, stop), fps, seed)
+                done = stop
+
+    def shown(self, offsets: np.ndarray, first: int, numbers: np.ndarray, fps: float, seed: int) -> MotionChunk:
+        """Some frames of the result, with eyes that blink.
+
+        Args:
+            offsets: [n, 68, 3] of consecutive motion frames at 25 Hz, the first of which has the number `first`.
+            numbers: of the frames wanted, ascending without gaps; frame i stands for i / fps seconds.
+        """
+        face, times = self.face, numbers / fps
+        position = times * MOTION_RATE - first
+        low = np.clip(np.floor(position + 1e-9).astype(int), 0, len(offsets) - 1)
+        high = np.minimum(low + 1, len(offsets) - 1)
+        weight = np.clip(position - low, 0.0, 1.0).astype(np.float32)[:, None, None]
+        landmarks = face.mean + offsets[low] * (1 - weight) + offsets[high] * weight
+        openness = np.repeat(face.eyes[None], len(times), axis=0)
+        if self.post.blink:
+            openness = openness * (1.0 - blink_closure(times, seed))[:, None].astype(np.float32)
+        return MotionChunk(int(numbers[0]), set_eyes(landmarks, openness), openness)
 
     def _motion(
         self, chunks: Iterable[np.ndarray], seed: int, temperature: float
@@ -239,15 +263,26 @@ class Generator:
         included. `buffer`: speech features, and silence around them."""
         start, stop = first - self._around, first + self.block + self._around
         features = torch.from_numpy(buffer.rows(start * FEATURES_PER_MOTION, stop * FEATURES_PER_MOTION))
-        noise = temperature * _noise(self.trained.model.config.latent, start // STRIDE, stop // STRIDE, seed)
+        noise = temperature * performance_noise(self.trained.model.config.latent, np.arange(start, stop, STRIDE), seed)
+        return self.offsets(features, noise)[first - start : first - start + self.block + 1]
+
+    def offsets(self, features: torch.Tensor, noise: torch.Tensor) -> np.ndarray:
+        """Post-processed motion as offsets from the mean of `face`.
+
+        Args:
+            features: [2T, C] at 50 Hz, T a multiple of 4.
+            noise: [latent, T / 4], standard normal times temperature.
+
+        Returns:
+            float32 [T, 68, 3] at 25 Hz.
+        """
         if self.refiner:  # it has learnt from motion with the calibrated amplitude
             offsets = self.refiner.offsets(self.trained.motion(features, noise, self.trained.amplitude))
         else:
             offsets = self.trained.motion(features, noise).cpu().numpy() * np.float32(self.face.scale)
-        offsets = self._processed(offsets, loudness_of(features).numpy())
-        return offsets[first - start : first - start + self.block + 1]
+        return self._processed(offsets, features)
 
-    def _processed(self, offsets: np.ndarray, loud: np.ndarray) -> np.ndarray:
+    def _processed(self, offsets: np.ndarray, features: torch.Tensor) -> np.ndarray:
         face, post = self.face, self.post
         usual = 1.0 if self.refiner else self.trained.amplitude
         times = usual if post.mouth_amplitude is None else post.mouth_amplitude
@@ -257,7 +292,11 @@ class Generator:
             offsets = clamp(offsets, face.low, face.high)
         if post.local > 0:
             offsets = project_locally(offsets, face.examples, _NEIGHBOURS, post.local)
+        detector = detector_for(self.trained.features) if post.lips else None
+        if detector:
+            offsets = shut_lips(offsets, face.rest, detector.closed(features))
         if post.silence:
+            loud = loudness_of(features).numpy()
             offsets = ease_to_rest(offsets, face.rest, speaking_from_loudness(loud, post.quiet))
         # A mouth cannot be less than shut, whatever the steps above were told.
         return part_lips(smooth(offsets, post.smoothing * MOTION_RATE) + face.mean) - face.mean
@@ -274,11 +313,3 @@ class _Counted:
         for chunk in self._chunks:
             self.samples += len(chunk)
             yield chunk
-
-
-def _noise(channels: int, start: int, stop: int, seed: int) -> torch.Tensor:
-    """Standard normal noise [channels, stop - start] of the latents with those numbers, which are negative before the
-    sound begins; each depends on the seed and its own number only."""
-    numbers = (number % 2**32 for number in range(start, stop))
-    columns = [np.random.default_rng([seed, number, 0x5EED]).standard_normal(channels) for number in numbers]
-    return torch.from_numpy(np.stack(columns, axis=1).astype(np.float32))

@@ -126,7 +126,7 @@ def test_what_is_in_the_wheel(wheel: Path) -> None:
         for path in (ROOT / package).rglob("*")
         if path.suffix in {".py", ".safetensors", ".npz", ".flac", ".json"}
     }
-    assert {f"audio_motion/weights/{name}.safetensors" for name in ("generator", "syncnet")} <= tracked
+    assert {f"audio_motion/weights/{name}.safetensors" for name in ("generator", "syncnet", "closure")} <= tracked
     assert not tracked - names
     assert wheel.stat().st_size < 14e6  # README.md: 12 MB
 

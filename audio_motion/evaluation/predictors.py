@@ -11,6 +11,7 @@ from torch import Tensor
 from audio_motion.data.recording import Recording
 from audio_motion.models.checkpoint import TrainedGenerator
 from audio_motion.models.generator import STRIDE, TEMPERATURE
+from audio_motion.models.noise import performance_noise
 from audio_motion.postprocess import part_lips
 
 Predictor = Callable[[Recording], np.ndarray]
@@ -20,9 +21,10 @@ REACH = 6
 """Motion frames of speech before and after that the baselines hear (0.24 s)."""
 
 
-def speak(trained: TrainedGenerator, temperature: float = TEMPERATURE, amplitude: float | None = None) -> Predictor:
-    """A generator with its amplitude and parted lips, without post-net and without the rest of the post-processing; the
-    noise is the same every time.
+def speak(
+    trained: TrainedGenerator, temperature: float = TEMPERATURE, amplitude: float | None = None, seed: int = 0
+) -> Predictor:
+    """A generator with its amplitude and parted lips, without post-net and without the rest of the post-processing.
 
     Args:
         amplitude: of the opening, by default the one that validation found; 1 leaves the motion as it was learnt.
@@ -30,8 +32,8 @@ def speak(trained: TrainedGenerator, temperature: float = TEMPERATURE, amplitude
     times = trained.amplitude if amplitude is None else amplitude
 
     def predict(recording: Recording) -> np.ndarray:
-        shape = (trained.model.config.latent, len(recording.offsets) // STRIDE)
-        noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * temperature
+        places = np.arange(0, len(recording.offsets), STRIDE)
+        noise = temperature * performance_noise(trained.model.config.latent, places, seed)
         motion = trained.motion_of_whole(recording.features, noise, times).cpu().numpy()
         offsets = motion * np.float32(trained.face.scale)
         return part_lips(offsets + recording.face.mean) - recording.face.mean

@@ -46,6 +46,10 @@ class Acoustic:
         parts = list(self.stream([samples]))
         return torch.cat(parts) if parts else empty(self.channels)
 
+    def of_moment(self, samples: np.ndarray) -> torch.Tensor:
+        """As `SpeechFeatures.of_moment`."""
+        return self.extract(samples)
+
     def stream(self, chunks: Iterable[np.ndarray]) -> Iterator[torch.Tensor]:
         """As `SpeechFeatures.stream`; every frame comes as soon as its window is there."""
         buffer, done = StreamBuffer(np.zeros(0, np.float32)), 0

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from audio_motion.features.frames import HOP, RATE, empty, frame_count
 from audio_motion.features.prosody import CONTEXT, PROSODY, prosody
@@ -73,6 +74,13 @@ class EncodedSpeech:
         """float32 [S] mono 16 kHz -> float32 [ceil(S / 320), C]."""
         parts = list(self.stream([samples]))
         return torch.cat(parts) if parts else empty(self.channels)
+
+    @torch.no_grad()
+    def of_moment(self, samples: np.ndarray) -> Tensor:
+        """As `SpeechFeatures.of_moment`."""
+        sound = torch.from_numpy(samples)
+        encoded = self.encode(pad(sound, (EDGE, EDGE))).float().cpu()
+        return torch.cat([encoded, prosody(sound)], dim=1)
 
     def stream(self, chunks: Iterable[np.ndarray]) -> Iterator[Tensor]:
         """As `SpeechFeatures.stream`, a block at a time."""

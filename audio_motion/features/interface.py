@@ -64,6 +64,18 @@ class SpeechFeatures(Protocol):
         """Features of a whole sound: float32 [S] -> float32 [ceil(S / 320), C]."""
         ...
 
+    def of_moment(self, samples: np.ndarray) -> Tensor:
+        """Features of a short moment heard by itself, as of what is being said now: nothing before it counts, and what
+        comes after it is not known.
+
+        Args:
+            samples: float32 [320 n], 4 s at most.
+
+        Returns:
+            float32 [n, C].
+        """
+        ...
+
     def stream(self, chunks: Iterable[np.ndarray]) -> Iterator[Tensor]:
         """What `extract` gives for the chunks joined, to within TOLERANCE, in constant memory.
 

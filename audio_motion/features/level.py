@@ -101,7 +101,7 @@ def levelled(samples: np.ndarray) -> np.ndarray:
     level = SpeechLevel()
     for first in range(0, len(samples), _AT_ONCE):
         level.add(samples[first : first + _AT_ONCE])
-    return _louder(samples, level.gain())
+    return louder(samples, level.gain())
 
 
 def stream_levelled(path: Path, tracks: Tracks = AS_PLAYED) -> Iterator[np.ndarray]:
@@ -122,10 +122,11 @@ def stream_levelled(path: Path, tracks: Tracks = AS_PLAYED) -> Iterator[np.ndarr
         _log.warning("%s: nobody is heard to speak in it, it is taken for silence", path)
     elif gain != 1.0:
         _log.warning("%s: its speech is at %.0f dB, heard with a gain of %+.0f dB", path, found, 20 * np.log10(gain))
-    yield from (_louder(chunk, gain) for chunk in stream_audio(path, tracks=tracks))
+    yield from (louder(chunk, gain) for chunk in stream_audio(path, tracks=tracks))
 
 
-def _louder(samples: np.ndarray, gain: float) -> np.ndarray:
+def louder(samples: np.ndarray, gain: float) -> np.ndarray:
+    """Samples [S] times a gain, in [-1, 1]; the very array at a gain of 1."""
     # A clap amid quiet speech would become louder than any sound that was learnt from.
     return samples if gain == 1.0 else np.clip(samples * np.float32(gain), -1.0, 1.0)
 

@@ -3,6 +3,7 @@
 from audio_motion.media.container import AS_PLAYED, Tracks
 from audio_motion.media.notes import show_notes
 from audio_motion.media.picture import VideoInfo, probe, read_frames
+from audio_motion.media.piped import stream_piped
 from audio_motion.media.sound import (
     SAMPLE_RATE,
     AudioInfo,
@@ -27,4 +28,5 @@ __all__ = [
     "sound_seconds",
     "stream_audio",
     "stream_channels",
+    "stream_piped",
 ]

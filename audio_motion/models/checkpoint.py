@@ -40,6 +40,9 @@ class TrainedGenerator:
     """What it hears speech through."""
     sha256: str
     """Of the tensors; "" before it was saved."""
+    variety: float = 1.0
+    """What noise is multiplied by, so that temperature means the same whatever is heard through; found by
+    validation."""
 
     @torch.no_grad()
     def motion(self, features: torch.Tensor, noise: torch.Tensor, times: float = 1.0) -> torch.Tensor:
@@ -54,16 +57,16 @@ class TrainedGenerator:
             float32 [T, 68, 3] at 25 Hz, on the model's device.
         """
         device = next(self.model.parameters()).device
-        return self._opened(self.model.sample(features.T[None].to(device), noise[None].to(device)), times)
+        noise = self.variety * noise[None].to(device)
+        return self._opened(self.model.sample(features.T[None].to(device), noise), times)
 
     @torch.no_grad()
     def motion_of_whole(self, features: torch.Tensor, noise: torch.Tensor, times: float = 1.0) -> torch.Tensor:
         """As `motion`, of a sound from its beginning to its end: silence is heard before and after it."""
         device = next(self.model.parameters()).device
         silence = self.features.silence.to(device)
-        return self._opened(
-            self.model.sample_whole(features.T[None].to(device), noise[None].to(device), silence), times
-        )
+        noise = self.variety * noise[None].to(device)
+        return self._opened(self.model.sample_whole(features.T[None].to(device), noise, silence), times)
 
     @staticmethod
     def _opened(motion: torch.Tensor, times: float) -> torch.Tensor:
@@ -119,6 +122,7 @@ def save_generator(path: Path, trained: TrainedGenerator) -> None:
         "person": trained.face.person,
         "spread": trained.face.scale,
         "amplitude": trained.amplitude,
+        "variety": trained.variety,
         "training": trained.training,
     }
     tensors = _with_face(trained.model.state_dict(), trained.face)
@@ -140,8 +144,9 @@ def load_generator(path: Path, device: str = "cpu", features: str | None = None)
         model = MotionGenerator(GeneratorConfig(**info["config"]))
         model.load_state_dict(without_prefix(tensors, "model."))
         face = _face(info, tensors)
+        amplitude, variety = _factor(info, "amplitude"), _factor({"variety": 1.0} | info, "variety")
         return TrainedGenerator(
-            model.to(device).eval(), face, _factor(info, "amplitude"), _figures(info), heard, info["sha256"]
+            model.to(device).eval(), face, amplitude, _figures(info), heard, info["sha256"], variety
         )
 
     return load_model(path, "generator", GENERATOR_SCHEMA, build, device, features)

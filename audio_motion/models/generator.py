@@ -19,9 +19,10 @@ FEATURES_PER_MOTION = 2
 STRIDE = 4
 """Motion frames per latent."""
 POINTS = 68
-TEMPERATURE = 0.1
-"""Default standard deviation of the noise that motion is sampled from: 0 is the likeliest motion, 1 the full variety.
-Noise costs agreement with the speech (docs/benchmarks.md); amplitude is calibrated instead."""
+TEMPERATURE = 1.0
+"""Default standard deviation of the noise that motion is sampled from: 0 is the likeliest motion; at 1 seeds differ by
+a quarter of what the mouth moves (`TrainedGenerator.variety`). What it costs of the agreement with the speech stands
+in docs/benchmarks.md."""
 
 
 @dataclass(frozen=True)

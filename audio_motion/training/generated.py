@@ -13,6 +13,7 @@ from audio_motion.data.crops import crop_starts, draw_crop, padded
 from audio_motion.data.recording import Recording
 from audio_motion.models.checkpoint import TrainedGenerator
 from audio_motion.models.generator import FEATURES_PER_MOTION, STRIDE
+from audio_motion.models.noise import performance_noise
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,10 @@ def generate_motion(
 ) -> list[GeneratedMotion]:
     """`count` samples for every recording's speech; the noise depends on the seed alone."""
     generator.model.eval()
-    source = torch.Generator().manual_seed(seed)
-    found = []
+    seeds, found = np.random.default_rng(seed), []
     for recording in recordings:
-        size = (count, generator.model.config.latent, len(recording.offsets) // STRIDE)
-        noise = temperature * torch.randn(size, generator=source)
+        latent, places = generator.model.config.latent, np.arange(0, len(recording.offsets), STRIDE)
+        noise = (temperature * performance_noise(latent, places, int(s)) for s in seeds.integers(2**31, size=count))
         motion = [generator.motion_of_whole(recording.features, one, generator.amplitude) for one in noise]
         found.append(GeneratedMotion(recording, torch.stack(motion).flatten(2).cpu()))
     return found

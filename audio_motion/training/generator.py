@@ -19,12 +19,17 @@ from audio_motion.features.interface import DEFAULT, SpeechFeatures, open_featur
 from audio_motion.models.checkpoint import TrainedGenerator, load_syncnet, save_generator
 from audio_motion.models.face_statistics import FaceStatistics, average_face
 from audio_motion.models.generator import STRIDE, TEMPERATURE, GeneratorConfig, MotionGenerator
+from audio_motion.models.noise import performance_noise
 from audio_motion.models.syncnet import SyncExpert
 from audio_motion.topology import mouth_opening
 from audio_motion.training.distributed import Distributed, require_finite
 from audio_motion.training.loop import Ended, LoopConfig, Progress, fit, train
 from audio_motion.training.losses import correlation_loss, point_weights, position_loss, sync_loss, velocity_loss
 from audio_motion.training.state import fingerprint
+
+SPREAD = 0.25
+"""How far seeds differ at temperature 1: deviation of the opening across seeds over its deviation in time."""
+_SEEDS = 4
 
 
 @dataclass(frozen=True)
@@ -202,7 +207,7 @@ class GeneratorTask:
         """Error of the motion at temperature 0 of what is held out, as if nothing of the motion were known."""
         total = frames = 0.0
         for recording in self.held:
-            made = self._generate(recording, 0.0)
+            made = self._generate(recording, 0.0, 0)
             truth = recording.motion.to(self.distributed.device)
             valid = recording.valid[None].to(self.distributed.device)
             total += float(self._error(made, truth, valid)) * valid.numel()
@@ -214,7 +219,7 @@ class GeneratorTask:
         from audio_motion.training.pictures import draw_motion
 
         recording = self.held[0]
-        made = self._offsets(recording, recording.face.scale)
+        made = self._offsets(recording, recording.face.scale, 0.0, 0)
         mean = recording.face.mean
         return draw_motion(mean + made[-100:], mean + recording.offsets[-100:].numpy())
 
@@ -229,10 +234,25 @@ class GeneratorTask:
             "seed": self.config.loop.seed,
         }
         module = self.module.cpu()
-        return TrainedGenerator(module, face, self._amplitude(face), training, self.features, sha256="")
+        variety = self._variety(face)
+        amplitude = self._amplitude(face, variety)
+        return TrainedGenerator(module, face, amplitude, training, self.features, "", variety)
 
     @torch.no_grad()
-    def _amplitude(self, face: FaceStatistics) -> float:
+    def _variety(self, face: FaceStatistics) -> float:
+        """What noise must be multiplied by so that seeds differ by SPREAD of what the mouth's opening varies in time,
+        on what is held out, within 0.1 and 2."""
+        ratios, frames = [], []
+        for recording in self.held:
+            valid, mean = recording.valid.numpy(), recording.face.mean
+            made = [self._offsets(recording, face.scale, 1.0, seed) for seed in range(_SEEDS)]
+            openings = np.stack([mouth_opening(mean + offsets[valid]) for offsets in made])
+            ratios.append(openings.std(axis=0, ddof=1).mean() / max(1e-9, openings.std(axis=1).mean()))
+            frames.append(valid.sum())
+        return float(np.clip(SPREAD / max(1e-6, np.average(ratios, weights=frames)), 0.1, 2.0))
+
+    @torch.no_grad()
+    def _amplitude(self, face: FaceStatistics, variety: float) -> float:
         """What the mouth's motion must be multiplied by so that its opening varies as much as real speakers' do: the
         inverse of the mean ratio on what is held out, within 1 and 2.5.
 
@@ -242,21 +262,21 @@ class GeneratorTask:
         ratios, frames = [], []
         for recording in self.held:
             valid, mean = recording.valid.numpy(), recording.face.mean
-            pair = (self._offsets(recording, face.scale), recording.offsets.numpy())
+            made = self._offsets(recording, face.scale, variety * TEMPERATURE, self.config.loop.seed)
+            pair = (made, recording.offsets.numpy())
             made, true = (mouth_opening(mean + offsets[valid]).std() for offsets in pair)
             ratios.append(made / max(true, 1e-6))
             frames.append(valid.sum())
         return float(np.clip(1.0 / max(1e-6, np.average(ratios, weights=frames)), 1.0, 2.5))
 
-    def _offsets(self, recording: Recording, scale: float) -> np.ndarray:
+    def _offsets(self, recording: Recording, scale: float, temperature: float, seed: int) -> np.ndarray:
         """Motion as it is sampled in use, as offsets [T, 68, 3] of a face of that scale."""
-        return self._generate(recording, TEMPERATURE)[0].T.reshape(-1, 68, 3).cpu().numpy() * scale
+        return self._generate(recording, temperature, seed)[0].T.reshape(-1, 68, 3).cpu().numpy() * scale
 
     @torch.no_grad()
-    def _generate(self, recording: Recording, temperature: float) -> Tensor:
-        """Motion of a whole recording, [1, 204, T] in units of a scale; the same noise every time."""
+    def _generate(self, recording: Recording, temperature: float, seed: int) -> Tensor:
+        """Motion of a whole recording, [1, 204, T] in units of a scale."""
         device = next(self.module.parameters()).device
-        shape = (1, self.config.model.latent, len(recording.offsets) // STRIDE)
-        noise = torch.randn(shape, generator=torch.Generator().manual_seed(self.config.loop.seed)).to(device)
-        silence = recording.silence.to(device)
-        return self.module.sample_whole(recording.speech.to(device), noise * temperature, silence)
+        places = np.arange(0, len(recording.offsets), STRIDE)
+        noise = temperature * performance_noise(self.config.model.latent, places, seed)[None].to(device)
+        return self.module.sample_whole(recording.speech.to(device), noise, recording.silence.to(device))

@@ -36,8 +36,8 @@ class EvaluateConfig:
     """Where the speech features of a checkpoint of your own are now, as in training (default: where they were then)."""
     seed: int = 0
     """Of the generator."""
-    temperature: float = 0.1
-    """How lively the generator is: 0 is the likeliest motion, 1 the full variety."""
+    temperature: float = 1.0
+    """How far seeds differ: 0 is the likeliest motion, 1 a quarter of what the mouth moves."""
 
     audio: tuple[Path, ...] = ()
     """Speech of strangers: how much worse the head looks under it than under the person's own, by measures that need no

@@ -33,8 +33,8 @@ class RenderOptions:
     head_motion: float = 1.0
     """How much head and shoulders move when the person speaks, in pieces of their own video that are chosen by how the
     speech sounds. 0: still; 1: as filmed; at most 1.5. Not with --motion, --camera-path, --paste-back or --replay."""
-    temperature: float = 0.1
-    """How lively the generator is: 0 is the likeliest motion, 1 the full variety."""
+    temperature: float = 1.0
+    """How far seeds differ: 0 is the likeliest motion, 1 a quarter of what the mouth moves."""
     look: Annotated[LookOptions, tyro.conf.arg(name="")] = field(default_factory=LookOptions)
     """What the video shows besides the person, and at which size."""
     data: Path | None = None

@@ -45,7 +45,8 @@ FLITE = {
 GERMAN = "Guten Abend, mein Name ist frei erfunden, und ich spreche heute über Bäume und Vögel."
 
 
-def _flite(voice: str, text: str) -> tuple[np.ndarray, list[tuple[str, float]]]:
+def flite(voice: str, text: str) -> tuple[np.ndarray, list[tuple[str, float]]]:
+    """Speak: int16 [S] at RATE, and the phones with the seconds that they end at."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.wav"
         command = ["flite", "-voice", voice, "-psdur", "-t", text, "-o", str(path)]
@@ -71,8 +72,8 @@ class _Event(ctypes.Structure):
     ]
 
 
-def _espeak(voice: str, text: str) -> tuple[np.ndarray, list[tuple[str, float]]]:
-    """Speak through libespeak-ng's C interface, with phoneme events."""
+def espeak(voice: str, text: str) -> tuple[np.ndarray, list[tuple[str, float]]]:
+    """As `flite`, through libespeak-ng's C interface, with phoneme events."""
     library = ctypes.CDLL("libespeak-ng.so.1")
     retrieval, phoneme_events, phoneme_type, utf8 = 1, 1, 7, 1
     rate = library.espeak_Initialize(retrieval, 0, None, phoneme_events)
@@ -127,8 +128,8 @@ def _write_flac(path: Path, sound: np.ndarray) -> None:
 def main() -> None:
     """Write every clip's FLAC and JSON."""
     FOLDER.mkdir(exist_ok=True)
-    jobs = {name: (*_flite(*job), *job) for name, job in FLITE.items()}
-    jobs["german"] = (*_espeak("de", GERMAN), "espeak-ng de", GERMAN)
+    jobs = {name: (*flite(*job), *job) for name, job in FLITE.items()}
+    jobs["german"] = (*espeak("de", GERMAN), "espeak-ng de", GERMAN)
     for name, (sound, phones, voice, text) in jobs.items():
         _write_flac(FOLDER / f"{name}.flac", sound)
         duration = len(sound) / RATE

@@ -33,8 +33,8 @@ class TalkOptions:
     """What turns speech into motion, as `geneface render --generator`."""
     seed: int = 0
     """Of the generator: another seed, another performance."""
-    temperature: float = 0.1
-    """How lively the generator is: 0 is the likeliest motion, 1 the full variety."""
+    temperature: float = 1.0
+    """How far seeds differ: 0 is the likeliest motion, 1 a quarter of what the mouth moves."""
     replay: bool = False
     """Whether to show the video's own frames and to draw mouth and jaw alone, as `geneface render --replay`."""
 

@@ -46,8 +46,8 @@ class SpokenControls:
         usual = Delivery()
         with gui.add_folder("How it is spoken", order=order, expand_by_default=False):
             self._temperature = gui.add_slider(
-                *("Temperature", 0.0, 1.0, 0.05, usual.temperature),
-                hint="0: the likeliest motion, 1: the full variety; as --temperature of geneface render",
+                *("Temperature", 0.0, 2.0, 0.05, usual.temperature),
+                hint="How far seeds differ, 0: not at all; as --temperature of geneface render",
             )
             self._seed = gui.add_number(
                 "Seed", usual.seed, min=0, max=2**31 - 1, step=1, hint="Another seed, another performance; as --seed"

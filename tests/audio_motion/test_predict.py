@@ -183,6 +183,21 @@ def test_seed_and_temperature(trained: TrainedGenerator) -> None:
     np.testing.assert_array_equal(made(1, 0.0), made(2, 0.0))
 
 
+def test_a_seed_is_another_performance_of_the_same_speech(trained: TrainedGenerator) -> None:
+    sound, truth = talk(24.0, seed=8)
+    generator = Generator(trained, PLAIN)
+    made = [mouth_opening(joined(generator.stream([sound], seed=seed, temperature=1.0))) for seed in range(5)]
+    spread = np.std(made, axis=0, ddof=1).mean() / np.std(made, axis=1).mean()
+    assert 0.1 < spread < 0.5
+    true = mouth_opening(truth.landmarks)
+    likeliest = np.corrcoef(mouth_opening(joined(generator.stream([sound], temperature=0.0))), true)[0, 1]
+    assert np.corrcoef(np.mean(made, axis=0), true)[0, 1] > likeliest - 0.05
+    # As large with another checkpoint, whose noise weighs twice as much.
+    loud = Generator(replace(trained, variety=2 * trained.variety), PLAIN)
+    twice = [mouth_opening(joined(loud.stream([sound], seed=seed, temperature=0.5))) for seed in range(2)]
+    np.testing.assert_allclose(twice, made[:2], atol=1e-5)
+
+
 @pytest.mark.parametrize(("samples", "frames"), [(1, 1), (640, 1), (641, 2), (8000, 13)])
 def test_speech_shorter_than_the_receptive_field(trained: TrainedGenerator, samples: int, frames: int) -> None:
     landmarks = joined(Generator(trained).stream([talk(1.0)[0][:samples]]))
