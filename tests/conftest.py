@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 
 # How long an example takes says how busy the machine is; timed limits belong in benchmarks/.
-settings.register_profile("geneface")
+settings.register_profile("geneface", deadline=None)
 settings.load_profile("geneface")
 
 LONGEST = ("test_chain.py", "test_kills.py")
