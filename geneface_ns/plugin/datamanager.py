@@ -17,9 +17,10 @@ from tyro.conf import Suppress
 
 from audio_motion.errors import InputError
 from audio_motion.progress import frame_bar
-from geneface_ns.nerf.draws import DrawConfig, RaySource, draw, ray_source
+from geneface_ns.nerf.draws import HeadDrawConfig, draw, ray_source
 from geneface_ns.plugin.dataparser import GeneFaceDataParserConfig
 from geneface_ns.plugin.options import LeanDataManagerConfig
+from geneface_ns.scene.draws import RaySource
 from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.prepared import prepare
 
@@ -53,7 +54,7 @@ class CaptureDataset(InputDataset):
 
 
 @dataclass
-class GeneFaceDataManagerConfig(DrawConfig, LeanDataManagerConfig):
+class GeneFaceDataManagerConfig(HeadDrawConfig, LeanDataManagerConfig):
     """How rays are drawn from a capture."""
 
     _target: type = field(default_factory=lambda: GeneFaceDataManager)

@@ -23,7 +23,7 @@ from geneface_ns.nerf import training
 from geneface_ns.nerf.checkpoint import FORMAT, check_capture
 from geneface_ns.nerf.losses import LossConfig
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
-from geneface_ns.nerf.training import Rays, Rendered, StageConfig
+from geneface_ns.nerf.training import Rendered, StageConfig
 from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.plugin.datamanager import GeneFaceDataManager
 from geneface_ns.plugin.options import LeanModelConfig
@@ -32,6 +32,7 @@ from geneface_ns.renderers.choose import choose_renderer
 from geneface_ns.renderers.contract import Renderer
 from geneface_ns.scene.camera import Pinhole
 from geneface_ns.scene.compositing import lay_over
+from geneface_ns.scene.draws import Rays
 from geneface_ns.scene.truth import Truth, psnr
 
 

@@ -16,8 +16,8 @@ from audio_motion.errors import InputError
 from audio_motion.files import held_alone, written_whole
 from geneface_ns.nerf import checkpoint
 from geneface_ns.nerf.threads import ThreadChoice
-from geneface_ns.nerf.training import HEAD_SHARE, stage_span
 from geneface_ns.plugin.dataparser import GeneFaceDataParserConfig
+from geneface_ns.scene.stages import HEAD_SHARE, stage_span
 
 
 @dataclass

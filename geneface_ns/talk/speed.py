@@ -15,10 +15,10 @@ from geneface_ns.nerf.checkpoint import choose_device
 from geneface_ns.nerf.draws import draw, ray_source
 from geneface_ns.nerf.loop import TrainingConfig, train
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
-from geneface_ns.nerf.training import HEAD_SHARE
 from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.prepared import prepare
+from geneface_ns.scene.stages import HEAD_SHARE
 
 HEAD_STEPS, TORSO_STEPS, COUNTED = 24, 12, 8
 """Steps taken of each stage, and how many of the last of them are counted: the first compile kernels."""
