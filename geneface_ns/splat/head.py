@@ -202,7 +202,7 @@ def draw_head(
         box: x0, y0, x1, y1 in pixels; the last row and column do not belong.
 
     Returns:
-        [H, W, 3] premultiplied colour, [H, W, 1] opacity.
+        [H, W, D] premultiplied colours, of as many channels as the Gaussians have; [H, W, 1] opacity.
     """
     x0, y0, x1, y1 = box or (0, 0, *camera.size)
     rotation = (c2w[:3, :3] * FLIP[:3]).T
