@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,6 +33,19 @@ class PortraitConfig:
     """Distance between samples along a ray, face widths."""
     occupancy_resolution: int = 96
     """Cells of the occupancy grid along each axis of the head's box."""
+
+
+def config_of(known: dict[str, Any]) -> PortraitConfig:
+    """The sizes that were kept as plain values.
+
+    Raises:
+        ValueError, TypeError, KeyError: they are none.
+    """
+    parts = {"head": HeadFieldConfig(**known["head"]), "torso": TorsoFieldConfig(**known["torso"])}
+    config = PortraitConfig(**{**known, **parts})
+    if not config.sample_step >= SHORTEST_STEP:
+        raise ValueError(f"sample_step is {config.sample_step}")
+    return config
 
 
 class HeadRays(NamedTuple):

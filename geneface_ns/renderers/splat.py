@@ -48,8 +48,8 @@ class SplatRenderer:
         """See `renderers.contract.Renderer.render`.
 
         Args:
-            wanted: bool [H, W], the pixels that are asked for. All are drawn: a part of a picture is not quite the whole
-                one's, because Gaussians beside a picture are flattened as if they stood nearer to it.
+            wanted: bool [H, W], the pixels that are asked for. All are drawn: a part of a picture is not quite the
+                whole one's, because Gaussians beside a picture are flattened as if they stood nearer to it.
         """
         width, height = camera.size
         with torch_alone() as threads:

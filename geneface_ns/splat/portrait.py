@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +23,16 @@ class SplatPortraitConfig:
     """The head."""
     torso: TorsoFieldConfig = field(default_factory=TorsoFieldConfig)
     """The torso field."""
+
+
+def config_of(known: dict[str, Any]) -> SplatPortraitConfig:
+    """The sizes that were kept as plain values.
+
+    Raises:
+        TypeError, KeyError: they are none.
+    """
+    parts = {"head": SplatHeadConfig(**known["head"]), "torso": TorsoFieldConfig(**known["torso"])}
+    return SplatPortraitConfig(**{**known, **parts})
 
 
 class SplatPortrait(TalkingPortrait):
