@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from geneface_ns.nerf import training
-from geneface_ns.nerf.losses import LossConfig, head_losses, torso_losses
+from geneface_ns.nerf.losses import LossConfig, head_losses
 from geneface_ns.nerf.portrait import Portrait
-from geneface_ns.nerf.training import Rays
 from geneface_ns.nerf.volume import distortion
 from geneface_ns.renderers.reference import ReferenceRenderer
 from geneface_ns.scene.compositing import lay_over
+from geneface_ns.scene.draws import Rays
+from geneface_ns.scene.torso_loss import torso_losses
 from geneface_ns.scene.truth import Truth, psnr
 
 PICTURE_TOLERANCE = 50.0

@@ -29,10 +29,10 @@ from audio_motion.ending import ends_in_one_line
 from benchmarks.device_agreement import GRADIENT_TOLERANCE, PICTURE_TOLERANCE, agreement
 from benchmarks.machine import describe
 from benchmarks.timed_training import HeldOut, Stage, held_out_frames, start, train
-from geneface_ns.nerf.checkpoint import choose_device
 from geneface_ns.nerf.draws import draw
 from geneface_ns.nerf.portrait import Portrait
 from geneface_ns.renderers.reference import ReferenceRenderer
+from geneface_ns.trained.checkpoint import choose_device
 
 TARGETS = (26, 28, 30, 32, 34, 36, 38)
 """dB of the head over the real torso, whose times are printed."""

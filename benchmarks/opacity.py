@@ -29,11 +29,11 @@ from geneface_ns.capture_format.capture import Capture
 from geneface_ns.motion.sequence import MotionFrame
 from geneface_ns.motion.speech import motion_of_speech
 from geneface_ns.motion.voice import voice_of
-from geneface_ns.nerf.checkpoint import load_run
 from geneface_ns.nerf.portrait import Portrait
 from geneface_ns.renderers.reference import ReferenceRenderer
 from geneface_ns.scene.condition import Condition
 from geneface_ns.scene.frames import FrameStore
+from geneface_ns.trained.checkpoint import load_run
 
 
 @dataclass

@@ -25,7 +25,6 @@ from machine import describe
 
 from geneface_ns.capture_format.capture import Capture
 from geneface_ns.motion.sequence import MotionFrame
-from geneface_ns.nerf.trained import load_trained
 from geneface_ns.output.drive import drive
 from geneface_ns.output.replay import replay_of
 from geneface_ns.renderers.contract import Layers, Renderer
@@ -33,6 +32,7 @@ from geneface_ns.renderers.cpu import CpuRenderer
 from geneface_ns.renderers.reference import ReferenceRenderer
 from geneface_ns.scene.camera import Pinhole
 from geneface_ns.scene.condition import Condition
+from geneface_ns.trained.load import load_trained
 
 
 @dataclass

@@ -17,15 +17,17 @@ from torch import Tensor
 from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.nerf import training
-from geneface_ns.nerf.draws import RaySource, draw, ray_source
-from geneface_ns.nerf.loop import TrainingConfig, learn, make_optimizer
+from geneface_ns.nerf.draws import draw, ray_source
+from geneface_ns.nerf.loop import TrainingConfig, learn
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
-from geneface_ns.nerf.training import HEAD_SHARE, LEARNING_RATES
+from geneface_ns.nerf.training import LEARNING_RATES
 from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.renderers.reference import ReferenceRenderer
 from geneface_ns.scene.compositing import lay_over
+from geneface_ns.scene.draws import RaySource
 from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.prepared import prepare
+from geneface_ns.scene.stages import HEAD_SHARE, learning_rate_factor, make_optimizer
 from geneface_ns.scene.truth import psnr
 
 EVALUATIONS = 12
@@ -89,7 +91,9 @@ def start(capture_folder: Path, downscale: int, device: torch.device) -> Run:
     frames = np.flatnonzero(capture.is_train & capture.valid)
     start_from_pictures(portrait, store, frames)
     source = ray_source(capture, prepare(capture, downscale, config.neck_reach), downscale).to(device)
-    return Run(portrait, store, source, torch.from_numpy(frames), make_optimizer(portrait), config)
+    return Run(
+        portrait, store, source, torch.from_numpy(frames), make_optimizer(training.parameter_groups(portrait)), config
+    )
 
 
 def train_step(run: Run, stage: Stage, first: int, progress: float) -> None:
@@ -106,7 +110,7 @@ def train_step(run: Run, stage: Stage, first: int, progress: float) -> None:
     stage.drawing += perf_counter() - begin
     # The clock says how far the stage is, and so how many steps it will have had.
     end = first + (step - first) / max(progress, 1e-6)
-    factor = training.learning_rate_factor(step, first, round(end))
+    factor = learning_rate_factor(step, first, round(end))
     for group in run.optimizer.param_groups:
         group["lr"] = LEARNING_RATES[group["name"]] * factor
     learn(portrait, run.optimizer, rays, truth, step, config)

@@ -42,8 +42,8 @@ class CameraPathConfig:
         from audio_motion.files import need_output
         from geneface_ns.motion import camera_moves as moves
         from geneface_ns.motion.camera_path import field_of_view, write_path
-        from geneface_ns.nerf.runs import resolve
-        from geneface_ns.nerf.trained import load_trained
+        from geneface_ns.trained.load import load_trained
+        from geneface_ns.trained.runs import resolve
 
         chosen = [name for name in ("orbit", "keys", "track") if getattr(self, name)]
         if len(chosen) > 1:

@@ -57,8 +57,8 @@ class EvaluateConfig:
         Raises:
             InputError: the training or its capture cannot be used, or there is no test split.
         """
-        from geneface_ns.nerf.checkpoint import find_run, load_run
-        from geneface_ns.nerf.runs import resolve
+        from geneface_ns.trained.checkpoint import find_run, load_run
+        from geneface_ns.trained.runs import resolve
 
         given = one_of("geneface evaluate RUN", ("RUN", self.run), ("--load-config", self.load_config))
         source = resolve(given, self.data)

@@ -35,9 +35,9 @@ class ExportConfig:
             InputError: the training or its capture cannot be used, or the file cannot be written.
         """
         from geneface_ns.capture_format.person import PERSON_FILE
-        from geneface_ns.nerf.checkpoint import find_run
-        from geneface_ns.nerf.runs import resolve
         from geneface_ns.scene.person_file import write_person_file
+        from geneface_ns.trained.checkpoint import find_run
+        from geneface_ns.trained.runs import resolve
 
         if self.output.suffix.lower() != PERSON_FILE:
             raise InputError(f"{self.output}: give the person file a name that ends in {PERSON_FILE}")
@@ -51,10 +51,13 @@ class ExportConfig:
         from audio_motion.models.pretrained import PRETRAINED_GENERATOR
         from geneface_ns.motion.prosody import own_prosody
         from geneface_ns.motion.voice import own_postnet
-        from geneface_ns.nerf.checkpoint import load_run
         from geneface_ns.nerf.person_file import person_file
+        from geneface_ns.nerf.portrait import Portrait
+        from geneface_ns.trained.checkpoint import load_run
 
         portrait, capture, step = load_run(source.path, source.data, "cpu")
+        if not isinstance(portrait, Portrait):
+            raise InputError(f"{source.path}: no person file holds a head of Gaussians yet; send the run's folder")
         postnet = own_postnet(capture, PRETRAINED_GENERATOR)
         file = person_file(portrait, capture, step, postnet, own_prosody(capture), self.consent, self.name)
         write_person_file(self.output, file)

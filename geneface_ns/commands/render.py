@@ -51,7 +51,7 @@ class RenderConfig(RenderOptions):
         Raises:
             InputError: anything given cannot be used; found out before the model is loaded where possible.
         """
-        from geneface_ns.nerf.runs import resolve
+        from geneface_ns.trained.runs import resolve
 
         given = one_of(USAGE, ("RUN", self.run), ("--load-config", self.load_config))
         speech = either(USAGE, ("SPEECH", self.speech), ("--audio", self.audio))
@@ -74,9 +74,9 @@ class RenderConfig(RenderOptions):
 
     @explains_out_of_memory()
     def _render(self, given: Path, speech: Path | None, output: Path, options: RenderOptions) -> None:
-        from geneface_ns.nerf.runs import resolve
         from geneface_ns.output.performer import Performer
         from geneface_ns.output.request import Request, script_of
+        from geneface_ns.trained.runs import resolve
 
         source = resolve(given, self.data)
         request = Request(output, speech, self.motion)

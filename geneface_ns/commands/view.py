@@ -54,9 +54,9 @@ class ViewConfig:
         from functools import partial
 
         from geneface_ns.motion.voice import voice_of
-        from geneface_ns.nerf.runs import resolve
-        from geneface_ns.nerf.trained import load_trained
         from geneface_ns.renderers.choose import choose_renderer
+        from geneface_ns.trained.load import load_trained
+        from geneface_ns.trained.runs import resolve
         from geneface_ns.viewer.server import need_port, served, sounds_of
         from geneface_ns.viewer.stage import Stage, once
 

@@ -1,1 +1,1 @@
-"""The radiance field of `geneface`: field, occupancy, volume rendering, losses, draws, checkpoints. Plain torch."""
+"""The radiance field of `geneface`: field, occupancy, volume rendering, losses, draws. Plain torch."""

@@ -9,26 +9,18 @@ import torch
 from torch import Tensor
 
 from geneface_ns.nerf import training
-from geneface_ns.nerf.draws import DrawConfig, RaySource, draw
+from geneface_ns.nerf.draws import HeadDrawConfig, draw
 from geneface_ns.nerf.losses import LossConfig
 from geneface_ns.nerf.portrait import Portrait
-from geneface_ns.nerf.training import Rays, StageConfig
+from geneface_ns.nerf.training import StageConfig
+from geneface_ns.scene.draws import Rays, RaySource
+from geneface_ns.scene.stages import make_optimizer, set_rates
 from geneface_ns.scene.truth import Truth
 
 
 @dataclass
-class TrainingConfig(LossConfig, StageConfig, DrawConfig):
+class TrainingConfig(LossConfig, StageConfig, HeadDrawConfig):
     """All that a training can be told besides the portrait's size."""
-
-
-def make_optimizer(portrait: Portrait) -> torch.optim.Adam:
-    """Adam over all parameters, a named group for each of `training.parameter_groups`."""
-    groups = training.parameter_groups(portrait)
-    return torch.optim.Adam(
-        [{"params": parameters, "name": name} for name, parameters in groups.items()],
-        eps=training.ADAM_EPS,
-        fused=True,
-    )
 
 
 def learn(
@@ -55,14 +47,12 @@ def train(
     Yields:
         After each step the loss terms.
     """
-    optimizer = make_optimizer(portrait)
+    optimizer = make_optimizer(training.parameter_groups(portrait))
     passes = training.PRUNE_EVERY * config.frames_per_batch / len(frames)
     portrait.train()
     for step in range(steps):
         training.set_stage(portrait, step, config)
-        for group in optimizer.param_groups:
-            span = training.stage_span(group["name"], config.head_steps, steps)
-            group["lr"] = training.LEARNING_RATES[group["name"]] * training.learning_rate_factor(step, *span)
+        set_rates(optimizer, training.LEARNING_RATES, step, config.head_steps, steps)
         rays, truth = draw(source, frames, step, training.in_head_stage(step, config), config)
         yield learn(portrait, optimizer, rays.to(portrait.device), truth.to(portrait.device), step, config)
         training.prune(portrait, step, config, passes)

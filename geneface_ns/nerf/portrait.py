@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from geneface_ns.capture_format.person import Person
 from geneface_ns.nerf.head import HeadField, HeadFieldConfig
 from geneface_ns.nerf.occupancy import Occupancy
 from geneface_ns.nerf.volume import Samples, accumulate, render_weights
-from geneface_ns.scene.camera import Pinhole
-from geneface_ns.scene.condition import Condition, ConditionTable
-from geneface_ns.scene.pose import invert_affine, motion_features
-from geneface_ns.scene.torso import TorsoField, TorsoFieldConfig, TorsoRays
+from geneface_ns.scene.condition import Condition
+from geneface_ns.scene.portrait import TalkingPortrait
+from geneface_ns.scene.pose import motion_features
+from geneface_ns.scene.torso import TorsoFieldConfig
 
 SHORTEST_STEP = 1e-3
 """Face widths between the samples of a ray: fewer would take hours a picture."""
@@ -36,6 +35,19 @@ class PortraitConfig:
     """Cells of the occupancy grid along each axis of the head's box."""
 
 
+def config_of(known: dict[str, Any]) -> PortraitConfig:
+    """The sizes that were kept as plain values.
+
+    Raises:
+        ValueError, TypeError, KeyError: they are none.
+    """
+    parts = {"head": HeadFieldConfig(**known["head"]), "torso": TorsoFieldConfig(**known["torso"])}
+    config = PortraitConfig(**{**known, **parts})
+    if not config.sample_step >= SHORTEST_STEP:
+        raise ValueError(f"sample_step is {config.sample_step}")
+    return config
+
+
 class HeadRays(NamedTuple):
     """The head along N rays."""
 
@@ -50,34 +62,21 @@ class HeadRays(NamedTuple):
     """[M] of each sample in its pixel."""
 
 
-class Portrait(nn.Module):
+class Portrait(TalkingPortrait):
     """A person's head and torso fields, the occupancy of the head's box, and the person's own conditions."""
+
+    head: HeadField
 
     def __init__(self, person: Person, downscale: int, config: PortraitConfig) -> None:
         """
         Args:
             downscale: whole factor by which the training pictures are reduced.
         """
-        super().__init__()
-        size = (person.width // downscale, person.height // downscale)
-        self.camera = Pinhole(
-            (person.focal[0] / downscale, person.focal[1] / downscale),
-            (person.centre[0] / downscale, person.centre[1] / downscale),
-            size,
-        )
-        self.capture_size = (person.width, person.height)
-        self.table = ConditionTable(person)
-        train = torch.from_numpy(np.flatnonzero(person.is_train & person.valid))
-        box = torch.tensor(person.head_box)
-        table = self.table
-        self.head = HeadField(config.head, box, table.landmarks[train], table.eyes[train])
-        self.torso = TorsoField(config.torso, *size, motion_features(table.c2w[train], table.body[train]))
+        super().__init__(person, downscale)
+        box, own = torch.tensor(person.head_box), self.own_condition(person)
+        self.head = HeadField(config.head, box, own.landmarks, own.eye_openness)
+        self.torso = self.torso_of(config.torso, own)
         self.occupancy = Occupancy(box, config.occupancy_resolution, config.sample_step)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the portrait is."""
-        return self.table.c2w.device
 
     def render_head(
         self,
@@ -106,13 +105,3 @@ class Portrait(nn.Module):
         weight = render_weights(samples, density)
         rgb, opacity, depth = accumulate(samples, weight, colour)
         return HeadRays(rgb, opacity[:, None], depth[:, None], samples, weight)
-
-    def render_torso(self, condition: Condition, pixel: Tensor, frame: Tensor, head: Tensor) -> TorsoRays:
-        """What lies behind and before the head.
-
-        Args:
-            pixel: [N, 2], the image being [-1, 1]^2, y down.
-            head: [N, 4] rendered colour (premultiplied) and opacity of the head there.
-        """
-        motion = motion_features(condition.c2w, condition.body)
-        return self.torso(pixel, frame, invert_affine(condition.body), motion, head)

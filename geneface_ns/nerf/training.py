@@ -1,34 +1,28 @@
-"""One training, two stages: the head first, then the head-aware torso with the head frozen. Plain torch.
-
-What is trained in a step, and how fast, follows from the step alone, so that a resumed run goes on where it was.
-"""
+"""What the two stages of training (`scene.stages`) are for `geneface`. Plain torch."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.nn import Parameter
 
-from geneface_ns.nerf.losses import LossConfig, head_losses, torso_losses
+from geneface_ns.nerf.losses import LossConfig, head_losses
 from geneface_ns.nerf.portrait import Portrait
 from geneface_ns.nerf.volume import distortion
 from geneface_ns.scene.compositing import lay_over
+from geneface_ns.scene.draws import Rays
+from geneface_ns.scene.stages import TORSO_RATES, generator_of, grids_and_networks, let_learn, need_finite
+from geneface_ns.scene.torso_loss import torso_losses
 from geneface_ns.scene.truth import Truth
 
-LEARNING_RATES = {"head_grids": 1e-2, "head_networks": 2e-3, "torso_grids": 5e-3, "torso_networks": 2e-3}
+LEARNING_RATES = {"head_grids": 1e-2, "head_networks": 2e-3, **TORSO_RATES}
 """Adam's, for each group of `parameter_groups`."""
-HEAD_SHARE = 0.75
-"""Of a run's steps, for the head; the rest is the torso's."""
 PRUNE_EVERY = 16
 """Steps between two prunings of the occupancy."""
-ADAM_EPS = 1e-15
-"""Added to Adam's denominator; tiny, because plane features see tiny gradients."""
 
 
 @dataclass
@@ -49,29 +43,6 @@ class StageConfig:
     open_every: int = 96
     """One ray in so many looks through the whole box: what few frames show finds its cells there, and fog in cells
     thought to be empty is seen and cleared."""
-
-
-def generator_of(device: torch.device, step: int, rank: int = 0, purpose: int = 0) -> torch.Generator:
-    """Randomness that follows from step, process and purpose alone, so that nothing needs to be kept to resume."""
-    seed = np.random.SeedSequence((step, rank, purpose)).generate_state(2)
-    return torch.Generator(device).manual_seed(int(seed[0]) << 31 | int(seed[1]) >> 1)
-
-
-class Rays(NamedTuple):
-    """N rays of the capture's own cameras."""
-
-    times: Tensor
-    """[N] of their frames, 0 first and 1 last."""
-    origins: Tensor
-    """[N, 3], head frame."""
-    directions: Tensor
-    """[N, 3]."""
-    pixel: Tensor
-    """[N, 2], the image being [-1, 1]^2, y down."""
-
-    def to(self, device: torch.device | str) -> Rays:
-        """All of it on a device."""
-        return Rays(*(x.to(device, non_blocking=True) for x in self))
 
 
 class Rendered(NamedTuple):
@@ -139,20 +110,12 @@ def losses(rendered: Rendered, truth: Truth, step: int, stages: StageConfig, con
         assert rendered.torso is not None
         assert rendered.torso_opacity is not None
         terms = torso_losses(rendered.rgb, rendered.torso, rendered.torso_opacity, truth, config)
-    for name, value in terms.items():
-        if not torch.isfinite(value):
-            raise FloatingPointError(
-                f"loss term {name!r} is {value.item()} at step {step}; resume from the last checkpoint with --load-dir"
-            )
-    return terms
+    return need_finite(terms, step)
 
 
 def set_stage(portrait: Portrait, step: int, config: StageConfig) -> None:
     """Let learn what the step's stage trains, and freeze the rest."""
-    head = in_head_stage(step, config)
-    for part, learns in ((portrait.head, head), (portrait.torso, not head)):
-        for parameter in part.parameters():
-            parameter.requires_grad_(learns)
+    let_learn(portrait.head, portrait.torso, in_head_stage(step, config))
 
 
 def prune(portrait: Portrait, step: int, config: StageConfig, passes: float) -> None:
@@ -171,22 +134,4 @@ def prune(portrait: Portrait, step: int, config: StageConfig, passes: float) -> 
 
 def parameter_groups(portrait: Portrait) -> dict[str, list[Parameter]]:
     """All parameters, under the names of LEARNING_RATES."""
-    groups: dict[str, list[Parameter]] = {}
-    for part in ("head", "torso"):
-        for name, parameter in getattr(portrait, part).named_parameters():
-            is_grid = any(word in name for word in ("planes", "latents", "picture"))
-            groups.setdefault(f"{part}_{'grids' if is_grid else 'networks'}", []).append(parameter)
-    return groups
-
-
-def learning_rate_factor(step: int, start: int, end: int, warm_up: int = 50, final: float = 0.03) -> float:
-    """Warm-up over some steps from a tenth, then half a cosine down to `final`, between two steps of the run."""
-    since = step - start
-    progress = min(max(since / max(end - start, 1), 0.0), 1.0)
-    rising = min(max(0.1 + 0.9 * since / max(warm_up, 1), 0.1), 1.0)
-    return rising * (final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress)))
-
-
-def stage_span(group: str, head_steps: int, steps: int) -> tuple[int, int]:
-    """First and last step in which a parameter group learns."""
-    return (head_steps, steps) if group.startswith("torso") else (0, head_steps)
+    return grids_and_networks(portrait.head, "head") | grids_and_networks(portrait.torso, "torso")

@@ -15,12 +15,12 @@ from audio_motion.errors import InputError
 from audio_motion.files import held_alone, is_full, need_place
 from audio_motion.parallel import Died, Outcome, cores, each, follow
 from geneface_ns.motion.voice import BY_NAME
-from geneface_ns.nerf.checkpoint import choose_device
-from geneface_ns.nerf.runs import Source
 from geneface_ns.output.finished import Finished
 from geneface_ns.output.options import RenderOptions
 from geneface_ns.output.performer import Performer
 from geneface_ns.output.request import Request, Script, script_of
+from geneface_ns.trained.checkpoint import choose_device
+from geneface_ns.trained.runs import Source
 
 _SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma", ".aiff", ".aif")
 _VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv", ".ts", ".wmv", ".3gp")

@@ -19,8 +19,6 @@ from geneface_ns.motion.sequence import MotionFrame, motion_of_sequence
 from geneface_ns.motion.speech import motion_of_speech
 from geneface_ns.motion.trajectory import Trajectory, own_trajectory, trajectory_from_file
 from geneface_ns.motion.voice import Voice, voice_of
-from geneface_ns.nerf.runs import Source
-from geneface_ns.nerf.trained import load_trained
 from geneface_ns.output.credentials import sign
 from geneface_ns.output.drive import drive, drive_past
 from geneface_ns.output.finished import facts_of
@@ -31,6 +29,8 @@ from geneface_ns.output.pieces import pieces_folder, write_in_pieces
 from geneface_ns.output.request import Request, Script
 from geneface_ns.output.video import VideoWriter, frame_rate
 from geneface_ns.renderers.choose import choose_renderer
+from geneface_ns.trained.load import load_trained
+from geneface_ns.trained.runs import Source
 
 VERSION = 2
 """Raised when other pictures come of the same head, speech and options."""

@@ -19,7 +19,7 @@ from nerfstudio.configs.base_config import ViewerConfig
 from nerfstudio.utils import install_checks
 
 from audio_motion.errors import InputError, fail
-from geneface_ns.nerf.checkpoint import find_run
+from geneface_ns.trained.checkpoint import find_run
 
 
 @cache

@@ -17,11 +17,12 @@ from tyro.conf import Suppress
 
 from audio_motion.errors import InputError
 from audio_motion.progress import frame_bar
-from geneface_ns.nerf.draws import DrawConfig, RaySource, draw, ray_source
+from geneface_ns.nerf.draws import HeadDrawConfig, draw, ray_source
 from geneface_ns.plugin.dataparser import GeneFaceDataParserConfig
 from geneface_ns.plugin.options import LeanDataManagerConfig
+from geneface_ns.scene.draws import DrawConfig, Rays, RaySource
 from geneface_ns.scene.frames import FrameStore
-from geneface_ns.scene.prepared import prepare
+from geneface_ns.scene.prepared import Prepared, prepare
 
 
 class CaptureDataset(InputDataset):
@@ -53,11 +54,9 @@ class CaptureDataset(InputDataset):
 
 
 @dataclass
-class GeneFaceDataManagerConfig(DrawConfig, LeanDataManagerConfig):
-    """How rays are drawn from a capture."""
+class CaptureDataManagerConfig(DrawConfig, LeanDataManagerConfig):
+    """What every method draws its steps from."""
 
-    _target: type = field(default_factory=lambda: GeneFaceDataManager)
-    """target class to instantiate"""
     dataparser: AnnotatedDataParserUnion = field(default_factory=GeneFaceDataParserConfig)
     """Specifies the dataparser used to unpack the data."""
     train_num_rays_per_batch: int = 3072
@@ -66,10 +65,10 @@ class GeneFaceDataManagerConfig(DrawConfig, LeanDataManagerConfig):
     """Steps of the head stage; set by the trainer."""
 
 
-class GeneFaceDataManager(VanillaDataManager[CaptureDataset]):
-    """Draws rays: in the head stage around the head and the lips, then over the whole picture."""
+class CaptureDataManager(VanillaDataManager[CaptureDataset]):
+    """Draws the steps of a training from prepared frames; what a step sees is the method's own."""
 
-    config: GeneFaceDataManagerConfig
+    config: CaptureDataManagerConfig
     _source: RaySource | None = None
 
     def setup_train(self) -> None:
@@ -104,21 +103,53 @@ class GeneFaceDataManager(VanillaDataManager[CaptureDataset]):
             store, device = self.train_dataset.store, torch.device(self.device)
             with frame_bar(CONSOLE, "prepare the frames", len(store.capture)) as advance:
                 prepared = prepare(store.capture, store.downscale, self.config.neck_reach, advance)
-            self._source = ray_source(store.capture, prepared, store.downscale)
+            self._source = self._source_of(store, prepared)
             if device.type == "cuda" and prepared.pixels.nbytes < torch.cuda.mem_get_info(device)[0] // 2:
                 self._source = self._source.to(device)
         return self._source
 
+    def _source_of(self, store: FrameStore, prepared: Prepared) -> RaySource:
+        raise NotImplementedError
+
+    def _draw(self, dataset: CaptureDataset, step: int) -> tuple[RayBundle, dict]:
+        raise NotImplementedError
+
+
+def bundle_of(rays: Rays) -> RayBundle:
+    """Rays as nerfstudio hands them on."""
+    return RayBundle(
+        origins=rays.origins,
+        directions=rays.directions,
+        pixel_area=torch.ones_like(rays.times)[:, None],
+        camera_indices=torch.zeros_like(rays.times, dtype=torch.long)[:, None],
+        times=rays.times[:, None],
+        metadata={"pixel": rays.pixel},
+    )
+
+
+def rays_of(bundle: RayBundle) -> Rays:
+    """What `bundle_of` was given."""
+    assert bundle.times is not None
+    return Rays(bundle.times[:, 0], bundle.origins, bundle.directions, bundle.metadata["pixel"])
+
+
+@dataclass
+class GeneFaceDataManagerConfig(HeadDrawConfig, CaptureDataManagerConfig):
+    """How rays are drawn from a capture."""
+
+    _target: type = field(default_factory=lambda: GeneFaceDataManager)
+    """target class to instantiate"""
+
+
+class GeneFaceDataManager(CaptureDataManager):
+    """Draws rays: in the head stage around the head and the lips, then over the whole picture."""
+
+    config: GeneFaceDataManagerConfig
+
+    def _source_of(self, store: FrameStore, prepared: Prepared) -> RaySource:
+        return ray_source(store.capture, prepared, store.downscale)
+
     def _draw(self, dataset: CaptureDataset, step: int) -> tuple[RayBundle, dict]:
         frames = torch.from_numpy(dataset.frames)
         rays, truth = draw(self.source, frames, step, step < self.config.head_steps, self.config, self.local_rank)
-        rays, truth = rays.to(self.device), truth.to(self.device)
-        bundle = RayBundle(
-            origins=rays.origins,
-            directions=rays.directions,
-            pixel_area=torch.ones_like(rays.times)[:, None],
-            camera_indices=torch.zeros_like(rays.times, dtype=torch.long)[:, None],
-            times=rays.times[:, None],
-            metadata={"pixel": rays.pixel},
-        )
-        return bundle, truth._asdict()
+        return bundle_of(rays.to(self.device)), truth.to(self.device)._asdict()

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from tyro.conf import Suppress
 
-from geneface_ns.nerf.training import ADAM_EPS, learning_rate_factor
+from geneface_ns.scene.stages import ADAM_EPS, learning_rate_factor
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -14,10 +14,11 @@ from tyro.conf import Suppress
 
 from audio_motion.errors import InputError
 from audio_motion.files import held_alone, written_whole
-from geneface_ns.nerf import checkpoint
 from geneface_ns.nerf.threads import ThreadChoice
-from geneface_ns.nerf.training import HEAD_SHARE, stage_span
 from geneface_ns.plugin.dataparser import GeneFaceDataParserConfig
+from geneface_ns.scene.stages import HEAD_SHARE, stage_span
+from geneface_ns.trained import checkpoint
+from geneface_ns.trained.methods import Method, method_of
 
 
 @dataclass
@@ -41,6 +42,11 @@ class GeneFaceTrainerConfig(TrainerConfig):
                 name, head_steps, self.max_num_iterations
             )
 
+    @property
+    def method(self) -> Method:
+        """What is trained."""
+        return method_of(self.pipeline.model)
+
     def save_config(self) -> None:
         """Look at the run to go on with. ns-train calls this before anything is made or written, and config.yml waits
         until the checkpoint is found to fit (`write_config`), so that a refused run changes nothing.
@@ -49,6 +55,7 @@ class GeneFaceTrainerConfig(TrainerConfig):
             InputError: the capture, or the checkpoint that is asked for, cannot be used.
             SystemExit: the run has all its steps; nothing is touched.
         """
+        self._check_machine()
         self._make_paths_absolute()
         found = self.resumed_from()
         if found is not None and checkpoint.step_of(found) + 1 >= self.max_num_iterations:
@@ -60,11 +67,19 @@ class GeneFaceTrainerConfig(TrainerConfig):
             raise SystemExit(0)
         self._check_capture()
 
+    def _check_machine(self) -> None:
+        machine, name = self.machine, self.method.name
+        if not self.method.on_cuda and (machine.device_type != "cpu" or machine.num_devices * machine.num_machines > 1):
+            raise InputError(
+                f"{name} trains on the CPU, in one process; use --machine.device-type cpu --machine.num-devices 1"
+            )
+
     def _check_capture(self) -> None:
         datamanager = self.pipeline.datamanager
         dataparser = datamanager.dataparser  # type: ignore[attr-defined]
         if not isinstance(dataparser, GeneFaceDataParserConfig):
-            raise InputError("geneface trains on captures only; use `ns-train geneface --data CAPTURE_DIRECTORY`")
+            name = self.method.name
+            raise InputError(f"{name} trains on captures only; use `ns-train {name} --data CAPTURE_DIRECTORY`")
         replace(dataparser, data=datamanager.data or dataparser.data).load()
 
     def _make_paths_absolute(self) -> None:
@@ -98,7 +113,7 @@ class GeneFaceTrainerConfig(TrainerConfig):
         told = self._told_to_load()
         if not own and not told:
             return None
-        path, _ = checkpoint.newest([*own, *told])
+        path, _ = checkpoint.newest([*own, *told], self.method.name)
         if told and path.resolve() not in [other.resolve() for other in told]:
             CONSOLE.print(f"Going on from {path}: the run itself is further than what it was told to load.")
         return path
@@ -147,7 +162,8 @@ class GeneFaceTrainer(Trainer):
 
     def train_iteration(self, step: int) -> TRAIN_INTERATION_OUTPUT:
         begin = perf_counter()
-        outputs = super().train_iteration(step)
+        with self.pipeline.model.working(step):  # type: ignore[operator]
+            outputs = super().train_iteration(step)
         self._trained = step
         if self.device == "cpu":
             self._threads.step(perf_counter() - begin)
@@ -172,11 +188,7 @@ class GeneFaceTrainer(Trainer):
         step = min(step, self._trained)  # stopped in the viewer, nerfstudio names the step that was to come
         pipeline = getattr(self.pipeline, "module", self.pipeline)
         metadata = self.pipeline.datamanager.train_dataset.metadata  # type: ignore[union-attr]
-        about = checkpoint.About.of(
-            metadata["capture"],
-            metadata["downscale"],
-            self.config.pipeline.model,  # type: ignore[arg-type]
-        )
+        described = checkpoint.described(metadata["capture"], metadata["downscale"], self.config.pipeline.model)
         path = self.checkpoint_dir / f"step-{step:09d}.ckpt"
         checkpoint.write(
             path,
@@ -186,7 +198,7 @@ class GeneFaceTrainer(Trainer):
                 "optimizers": {name: value.state_dict() for name, value in self.optimizers.optimizers.items()},
                 "schedulers": {name: value.state_dict() for name, value in self.optimizers.schedulers.items()},
                 "scalers": self.grad_scaler.state_dict(),
-                checkpoint.METHOD: asdict(about),
+                **described,
             },
         )
         if self.config.save_only_latest_checkpoint:

@@ -20,8 +20,8 @@ from nerfstudio.viewer.viewer_elements import ViewerControl
 from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import Capture
 from geneface_ns.motion.voice import voice_of
-from geneface_ns.nerf.portrait import Portrait
 from geneface_ns.renderers.choose import choose_renderer
+from geneface_ns.scene.portrait import TalkingPortrait
 from geneface_ns.viewer.server import Panels
 from geneface_ns.viewer.stage import Stage, once
 
@@ -55,7 +55,7 @@ def message_picture(message: str, size: tuple[int, int]) -> np.ndarray:
 class Turn:
     """A turn at the portrait between two steps of its training, for one picture."""
 
-    def __init__(self, lock: threading.Lock, portrait: Portrait) -> None:
+    def __init__(self, lock: threading.Lock, portrait: TalkingPortrait) -> None:
         self._lock, self._portrait = lock, portrait
 
     def __enter__(self) -> None:
@@ -74,7 +74,7 @@ class CaptureView(ViewerControl):
     nerfstudio begins somewhere near the origin, which is inside the head.
     """
 
-    def __init__(self, portrait: Portrait, capture: Capture) -> None:
+    def __init__(self, portrait: TalkingPortrait, capture: Capture) -> None:
         self._portrait, self._capture = portrait, capture
 
     def _setup(self, viewer: Viewer) -> None:

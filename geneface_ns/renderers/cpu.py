@@ -73,7 +73,7 @@ class CpuRenderer:
             head_rows(top, bottom, lens, stands, frame.head, frame.head_layers, wanted, head.numpy())
             if board is not None:
                 pixels = top * width, bottom * width
-                torso_pixels(*pixels, board, frame.torso, frame.shift, frame.colour, *flat)
+                torso_pixels(*pixels, board, *frame.torso, *flat)
 
         at_once(some_rows, range(0, height, SQUARE), threads)
         colour, opacity = head[..., :3], head[..., 3:4]

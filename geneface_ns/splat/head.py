@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,18 +24,17 @@ LOCAL = 0.02
 UNITS = (*[0.02] * 3, *[0.2] * 4, *[0.3] * 3, 1.0, *[0.2] * 3)
 """What a basis of one stands for, of place (units), quaternion, logarithm of the scale, logit of the opacity, colour:
 so that one learning rate serves all."""
+BUFFERS = ("weights", "near_mouth", "near_eyes", "gate_mouth", "gate_eyes")
+PARAMETERS = ("means", "quats", "scales", "opacities", "colors", "pose_colors", "mouth_basis", "eyes_basis")
+"""A head's own, whose sizes follow from how many Gaussians it has."""
 FLIP = torch.tensor([1.0, -1.0, -1.0, 1.0])
 """From nerfstudio's camera (y up, looks along -z) to gsplat's (y down, looks along z)."""
 
 
 @dataclass
 class SplatHeadConfig:
-    """Size of the head and what its condition does."""
+    """Size of the head, but for how many Gaussians it has."""
 
-    gaussians: int = 20_000
-    """About as many, those of the mouth's inside among them."""
-    sigma: float = 0.06
-    """Reach of a landmark on the Gaussians around it, face widths: short, so that the lips part."""
     hidden: int = 32
     """Width of the network that weighs the basis."""
 
@@ -73,13 +73,19 @@ class SplatHead(nn.Module):
     pose_mean: Tensor
     pose_scale: Tensor
     units: Tensor
+    means: nn.Parameter
+    quats: nn.Parameter
+    scales: nn.Parameter
+    opacities: nn.Parameter
+    colors: nn.Parameter
+    pose_colors: nn.Parameter
     mouth_basis: nn.Parameter
     eyes_basis: nn.Parameter
 
-    def __init__(self, config: SplatHeadConfig, surface: Surface, own: Condition) -> None:
-        """
+    def __init__(self, config: SplatHeadConfig, own: Condition) -> None:
+        """It has no Gaussians until it begins on a surface or a state is loaded.
+
         Args:
-            surface: where the Gaussians begin.
             own: the training frames'.
         """
         super().__init__()
@@ -89,31 +95,79 @@ class SplatHead(nn.Module):
         self.register_buffer("pose_mean", pose.mean(dim=0))
         self.register_buffer("pose_scale", pose.std(dim=0).clamp_min(1e-4))
         self.register_buffer("units", torch.tensor(UNITS)[:, None])
-        places, kind = torch.from_numpy(surface.places), torch.from_numpy(surface.kind)
-        weights = landmark_weights(places, self.mean, config.sigma)
-        weights[kind == SKULL] = 0
-        jaw = torch.zeros(len(self.mean))
-        jaw[CHIN] = 1 / (CHIN.stop - CHIN.start)
-        weights[kind == JAW] = jaw
-        self.register_buffer("weights", weights)
-        gates = nearness(places, self.mean)
+        for name in BUFFERS:
+            self.register_buffer(name, torch.empty(0))
+        for name in PARAMETERS:
+            self.register_parameter(name, nn.Parameter(torch.empty(0)))
+        self._hold(0, 0, 0)
         lower, upper = self.encoder.widths
-        for i, (name, width) in enumerate((("mouth", lower), ("eyes", upper))):
-            near = torch.nonzero(gates[:, i] > LOCAL)[:, 0]
-            self.register_buffer(f"near_{name}", near)
-            self.register_buffer(f"gate_{name}", gates[near, i, None])
-            self.register_parameter(f"{name}_basis", nn.Parameter(torch.zeros(len(near), len(UNITS), width)))
-        spacing = torch.from_numpy(surface.spacing)
-        self.means = nn.Parameter(places.clone())
-        self.quats = nn.Parameter(torch.tensor([1.0, 0, 0, 0]).repeat(len(places), 1))
-        self.scales = nn.Parameter((0.6 * spacing).log()[:, None].repeat(1, 3))
-        self.opacities = nn.Parameter(torch.full((len(places),), 2.0))
-        self.colors = nn.Parameter(torch.from_numpy(surface.colours))
-        self.pose_colors = nn.Parameter(torch.zeros(len(places), 3, 6))
         last = nn.Linear(config.hidden, lower + upper)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         self.network = nn.Sequential(nn.Linear(lower + upper + 6, config.hidden), nn.ReLU(), last)
+
+    def shapes(self, count: int, near_mouth: int, near_eyes: int) -> dict[str, tuple[int, ...]]:
+        """The shapes of all that follows from how many Gaussians there are, by the names of BUFFERS and PARAMETERS."""
+        lower, upper = self.encoder.widths
+        return {
+            "weights": (count, len(self.mean)),
+            **{"near_mouth": (near_mouth,), "near_eyes": (near_eyes,)},
+            **{"gate_mouth": (near_mouth, 1), "gate_eyes": (near_eyes, 1)},
+            **{"means": (count, 3), "quats": (count, 4), "scales": (count, 3), "opacities": (count,)},
+            **{"colors": (count, 3), "pose_colors": (count, 3, 6)},
+            "mouth_basis": (near_mouth, len(UNITS), lower),
+            "eyes_basis": (near_eyes, len(UNITS), upper),
+        }
+
+    @torch.no_grad()
+    def begin_on(self, surface: Surface, sigma: float) -> None:
+        """As many Gaussians as the surface has places, there and in its colours. An optimizer that has the parameters
+        keeps them.
+
+        Args:
+            sigma: reach of a landmark on the Gaussians around it, face widths.
+        """
+        places, kind = torch.from_numpy(surface.places), torch.from_numpy(surface.kind)
+        weights = landmark_weights(places, self.mean, sigma)
+        weights[kind == SKULL] = 0
+        jaw = torch.zeros(len(self.mean))
+        jaw[CHIN] = 1 / (CHIN.stop - CHIN.start)
+        weights[kind == JAW] = jaw
+        gates = nearness(places, self.mean)
+        near = [torch.nonzero(gates[:, i] > LOCAL)[:, 0] for i in range(2)]
+        self._hold(len(places), len(near[0]), len(near[1]))
+        self.weights.copy_(weights)
+        for i, (at, gate) in enumerate(((self.near_mouth, self.gate_mouth), (self.near_eyes, self.gate_eyes))):
+            at.copy_(near[i])
+            gate.copy_(gates[near[i], i, None])
+        self.means.copy_(places)
+        self.quats[:, 0] = 1
+        self.scales.copy_((0.6 * torch.from_numpy(surface.spacing)).log()[:, None].expand(-1, 3))
+        self.opacities.fill_(2.0)
+        self.colors.copy_(torch.from_numpy(surface.colours))
+
+    def _hold(self, *counts: int) -> None:
+        """Make room for so many Gaussians, as for `shapes`: all zero. Parameters stay the same objects."""
+        for name, shape in self.shapes(*counts).items():
+            if name in PARAMETERS:
+                getattr(self, name).data = torch.zeros(shape)
+            else:
+                setattr(self, name, torch.zeros(shape, dtype=torch.int64 if name.startswith("near") else None))
+
+    def _load_from_state_dict(self, state: Mapping[str, Any], prefix: str, *others: Any) -> None:
+        """Load as many Gaussians as the state has."""
+        errors: list[str] = others[-1]
+        given = [state.get(prefix + name) for name in ("means", "near_mouth", "near_eyes")]
+        counts = [len(value) for value in given if isinstance(value, Tensor) and value.dim()]
+        if len(counts) == len(given):
+            shapes = self.shapes(*counts)
+            if all(getattr(state.get(prefix + name), "shape", None) == shape for name, shape in shapes.items()):
+                self._hold(*counts)
+        super()._load_from_state_dict(state, prefix, *others)
+        for name in ("near_mouth", "near_eyes"):
+            near = getattr(self, name)
+            if len(near) and not (near.min() >= 0 and near.max() < len(self.means)):
+                errors.append(f"{prefix}{name} names Gaussians that are not there")
 
     def forward(self, condition: Condition) -> Gaussians:
         """The Gaussians of one frame's condition; differentiable in the parameters."""
@@ -148,7 +202,7 @@ def draw_head(
         box: x0, y0, x1, y1 in pixels; the last row and column do not belong.
 
     Returns:
-        [H, W, 3] premultiplied colour, [H, W, 1] opacity.
+        [H, W, D] premultiplied colours, of as many channels as the Gaussians have; [H, W, 1] opacity.
     """
     x0, y0, x1, y1 = box or (0, 0, *camera.size)
     rotation = (c2w[:3, :3] * FLIP[:3]).T

@@ -5,12 +5,12 @@ from __future__ import annotations
 from rich.console import Console
 
 from audio_motion.errors import InputError
-from geneface_ns.nerf.runs import resolve
 from geneface_ns.output.look import LookOptions
 from geneface_ns.output.options import RenderOptions
 from geneface_ns.output.performer import Performer
 from geneface_ns.output.request import Request, script_of
 from geneface_ns.talk.options import TalkOptions
+from geneface_ns.trained.runs import resolve
 
 OF_TRAINING = ("work", "minutes", "iterations", "size")
 """Options that say how the head is made."""

@@ -11,14 +11,14 @@ import torch
 
 from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import load_capture
-from geneface_ns.nerf.checkpoint import choose_device
 from geneface_ns.nerf.draws import draw, ray_source
 from geneface_ns.nerf.loop import TrainingConfig, train
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
-from geneface_ns.nerf.training import HEAD_SHARE
 from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.prepared import prepare
+from geneface_ns.scene.stages import HEAD_SHARE
+from geneface_ns.trained.checkpoint import choose_device
 
 HEAD_STEPS, TORSO_STEPS, COUNTED = 24, 12, 8
 """Steps taken of each stage, and how many of the last of them are counted: the first compile kernels."""

@@ -18,7 +18,6 @@ from audio_motion.parallel import Died, cores, each
 from geneface_ns.capture.report import read_advice
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.capture_format.person import is_person_file
-from geneface_ns.nerf.checkpoint import FOLDER, METHOD, checkpoints, choose_device
 from geneface_ns.output.finished import Finished, facts_of
 from geneface_ns.output.pieces import SECONDS, pieces_folder
 from geneface_ns.output.provenance import REPLAYED
@@ -30,6 +29,8 @@ from geneface_ns.talk.options import TalkOptions
 from geneface_ns.talk.sent import let_say
 from geneface_ns.talk.speed import speed_of
 from geneface_ns.talk.work import EXPERIMENT, TIMESTAMP, Decided, Work, decide, iterations_in, kept
+from geneface_ns.trained.checkpoint import FOLDER, checkpoints, choose_device
+from geneface_ns.trained.methods import METHOD
 
 SAVE_SECONDS = 30.0
 """Of training that a kill loses at most."""

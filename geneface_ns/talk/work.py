@@ -13,11 +13,12 @@ from audio_motion.json_file import read_json
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.capture_format.fingerprint import fingerprint
 from geneface_ns.capture_format.layout import Layout
-from geneface_ns.nerf.checkpoint import FOLDER, METHOD, checkpoints, step_of, trained_on
-from geneface_ns.nerf.runs import OUTPUTS
 from geneface_ns.output.finished import facts_of
 from geneface_ns.talk.estimate import size_for
 from geneface_ns.talk.options import TalkOptions
+from geneface_ns.trained.checkpoint import FOLDER, checkpoints, step_of, trained_on
+from geneface_ns.trained.methods import METHOD
+from geneface_ns.trained.runs import OUTPUTS
 
 EXPERIMENT, TIMESTAMP = "talk", "run"
 """nerfstudio's names of the training, which keeps them: so it goes on where it was interrupted."""

@@ -19,11 +19,12 @@ from audio_motion.models.pretrained import PRETRAINED_GENERATOR
 from audio_motion.sequence import LandmarkSequence, Producer
 from audio_motion.topology import TEMPLATE
 from geneface_ns.capture_format.capture import Capture
-from geneface_ns.nerf.checkpoint import FOLDER, METHOD, PREFIX, About, write
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.renderers.contract import Layers
 from geneface_ns.scene.camera import Pinhole
 from geneface_ns.scene.condition import Condition
+from geneface_ns.trained.checkpoint import FOLDER, PREFIX, About, write
+from geneface_ns.trained.methods import METHOD
 
 
 def head_nods(count: int, fps: float = 25.0) -> np.ndarray:

@@ -28,13 +28,13 @@ from geneface_ns.commands.export import ExportConfig
 from geneface_ns.motion.speech import motion_of_speech
 from geneface_ns.motion.voice import POSTNET_FILE, voice_of
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
-from geneface_ns.nerf.trained import load_trained
 from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.person_file import SCHEMA_VERSION, SentPerson, read_person_file
 from geneface_ns.synthetic import speech_names, speech_track
 from geneface_ns.synthetic.clip import write_sound
 from geneface_ns.synthetic.exact_capture import write_exact_capture
+from geneface_ns.trained.load import load_trained
 from tests.geneface_ns.commands.conftest import Refused
 from tests.geneface_ns.commands.test_cli import geneface
 from tests.geneface_ns.fakes import write_postnet, write_run

@@ -8,8 +8,8 @@ import torch
 from audio_motion.errors import InputError
 from geneface_ns.commands.evaluate import EvaluateConfig
 from geneface_ns.commands.render import RenderConfig
-from geneface_ns.nerf import checkpoint
 from geneface_ns.output import performer
+from geneface_ns.trained import checkpoint
 from tests.geneface_ns.commands.test_cli import config
 from tests.geneface_ns.output.test_video import write_wav
 

@@ -9,9 +9,10 @@ import pytest
 
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.commands.render import RenderConfig
-from geneface_ns.nerf import checkpoint
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.synthetic.exact_capture import write_exact_capture
+from geneface_ns.trained import checkpoint
+from geneface_ns.trained.methods import METHOD
 from tests.geneface_ns.commands.test_cli import config
 from tests.geneface_ns.output.test_video import count
 
@@ -29,7 +30,7 @@ def test_a_capture_given_relatively_is_found_from_another_folder(
     about = checkpoint.About.of(capture, 1, PortraitConfig())
     checkpoint.write(
         run / checkpoint.FOLDER / "step-000000000.ckpt",
-        {"step": 0, "pipeline": tensors, checkpoint.METHOD: asdict(about)},
+        {"step": 0, "pipeline": tensors, METHOD: asdict(about)},
     )
     monkeypatch.chdir(tmp_path / "elsewhere")
     motion = Path("..", "work", "anna", "landmarks.npz")

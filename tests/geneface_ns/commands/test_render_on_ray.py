@@ -18,13 +18,13 @@ from audio_motion.models.pretrained import PRETRAINED_GENERATOR
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.motion.voice import POSTNET_FILE
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
-from geneface_ns.nerf.runs import Source
 from geneface_ns.output.options import RenderOptions
 from geneface_ns.output.performer import Performer
 from geneface_ns.output.request import Request, script_of
 from geneface_ns.synthetic import speech_names, speech_track
 from geneface_ns.synthetic.clip import write_sound
 from geneface_ns.synthetic.exact_capture import write_exact_capture
+from geneface_ns.trained.runs import Source
 from tests.geneface_ns.commands.test_cli import fails
 from tests.geneface_ns.fakes import write_postnet, write_run
 from tests.local_ray import local_ray

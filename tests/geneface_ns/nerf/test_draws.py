@@ -12,8 +12,9 @@ import torch
 
 from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import Capture, load_capture
-from geneface_ns.nerf.draws import DrawConfig, RaySource, draw, lips_pixels, ray_source
+from geneface_ns.nerf.draws import HeadDrawConfig, draw, lips_pixels, ray_source
 from geneface_ns.scene import prepared as prepared_module
+from geneface_ns.scene.draws import RaySource
 from geneface_ns.scene.frames import Frame, FrameStore
 from geneface_ns.scene.prepared import COVER, NECK, SOLID_HEAD, pack, prepare, unpack_head
 from geneface_ns.synthetic.exact_capture import write_exact_capture
@@ -119,7 +120,7 @@ def test_a_capture_that_cannot_be_written_to(tmp_path: Path):
 
 def test_torso_rays_are_the_pictures(drawn: Drawn):
     capture, source = drawn
-    rays, truth = draw(source, torch.arange(FRAMES), 7, False, DrawConfig(train_num_rays_per_batch=4000))
+    rays, truth = draw(source, torch.arange(FRAMES), 7, False, HeadDrawConfig(train_num_rays_per_batch=4000))
     store = FrameStore(capture)
     frame = (rays.times * (FRAMES - 1)).round().long()
     place = ((rays.pixel + 1) * 48).long()
@@ -134,12 +135,12 @@ def test_torso_rays_are_the_pictures(drawn: Drawn):
 
 def test_head_rays_lie_around_head_and_lips_and_look_through_their_pixels(drawn: Drawn):
     capture, source = drawn
-    config = DrawConfig(train_num_rays_per_batch=4000, frames_per_batch=4, random_underlay=0)
+    config = HeadDrawConfig(train_num_rays_per_batch=4000, frames_per_batch=4, random_underlay=0)
     rays, truth = draw(source, torch.arange(FRAMES), 3, True, config)
     pixel = (rays.pixel + 1) * 48
     frame = (rays.times * (FRAMES - 1)).round().long()
     each = 1000
-    boxes = source.lips[frame[::each]]
+    boxes = source.boxes[frame[::each], 0]
     for n in range(4):
         lips = pixel[n * each : n * each + 250]
         assert (lips >= boxes[n, :2]).all()
@@ -170,10 +171,10 @@ def test_some_head_rays_lie_anywhere(drawn: Drawn):
     near = torch.zeros(96 * 96, dtype=torch.bool)
     for first, length in zip(source.prepared.run_start[run].tolist(), lengths.tolist(), strict=True):
         near[first : first + length] = True
-    lips = source.lips[0]
+    lips = source.boxes[0, 0]
     near.view(96, 96)[lips[1] : lips[3], lips[0] : lips[2]] = True
     for share in (0.0, 0.2):
-        config = DrawConfig(train_num_rays_per_batch=8000, picture_share=share)
+        config = HeadDrawConfig(train_num_rays_per_batch=8000, picture_share=share)
         rays, truth = draw(source, torch.tensor([0]), 3, True, config)
         x, y = ((rays.pixel + 1) * 48).long().T
         far = ~near[y * 96 + x]
@@ -185,7 +186,7 @@ def test_some_head_rays_lie_anywhere(drawn: Drawn):
 def test_the_middle_of_the_head_lies_over_random_colours(drawn: Drawn):
     _, source = drawn
     plain, shaded = (
-        draw(source, torch.arange(FRAMES), 3, True, DrawConfig(random_underlay=part))[1] for part in (0.0, 1.0)
+        draw(source, torch.arange(FRAMES), 3, True, HeadDrawConfig(random_underlay=part))[1] for part in (0.0, 1.0)
     )
     changed = (plain.underlay != shaded.underlay).any(dim=1)
     assert 0.2 < changed.float().mean() < 0.95
@@ -196,11 +197,11 @@ def test_the_middle_of_the_head_lies_over_random_colours(drawn: Drawn):
 def test_rays_follow_from_step_and_process(drawn: Drawn):
     _, source = drawn
     frames = torch.arange(FRAMES)
-    first, again = (draw(source, frames, 5, True, DrawConfig()) for _ in range(2))
+    first, again = (draw(source, frames, 5, True, HeadDrawConfig()) for _ in range(2))
     for a, b in zip((*first[0], *first[1]), (*again[0], *again[1]), strict=True):
         assert torch.equal(a, b)
     for step, rank in ((6, 0), (5, 1)):
-        other = draw(source, frames, step, True, DrawConfig(), rank)
+        other = draw(source, frames, step, True, HeadDrawConfig(), rank)
         assert not torch.equal(first[0].pixel, other[0].pixel)
 
 
@@ -208,7 +209,7 @@ def test_rays_follow_from_step_and_process(drawn: Drawn):
 def test_rays_keep_their_precision_under_autocast(drawn: Drawn, head_stage: bool):
     _, source = drawn
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        rays, _ = draw(source, torch.arange(FRAMES), 5, head_stage, DrawConfig())
+        rays, _ = draw(source, torch.arange(FRAMES), 5, head_stage, HeadDrawConfig())
     assert all(x.dtype == torch.float32 for x in rays)
 
 

@@ -11,13 +11,14 @@ from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.capture_format.labels import BACKGROUND, TORSO
 from geneface_ns.capture_format.pictures import read_png
 from geneface_ns.motion.sequence import MotionFrame
-from geneface_ns.nerf.losses import LossConfig, torso_losses
+from geneface_ns.nerf.losses import LossConfig
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.output.drive import render_one
 from geneface_ns.renderers.reference import ReferenceRenderer
 from geneface_ns.scene.compositing import lay_over, person_over_nothing
 from geneface_ns.scene.frames import FrameStore
+from geneface_ns.scene.torso_loss import torso_losses
 from geneface_ns.scene.truth import Truth
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 

@@ -13,11 +13,12 @@ import torch.multiprocessing as mp
 
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.nerf import training
-from geneface_ns.nerf.draws import RaySource, draw, ray_source
+from geneface_ns.nerf.draws import draw, ray_source
 from geneface_ns.nerf.loop import TrainingConfig, train
 from geneface_ns.nerf.occupancy import Occupancy
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.nerf.warm_start import start_from_pictures
+from geneface_ns.scene.draws import RaySource
 from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.prepared import prepare
 from geneface_ns.synthetic.exact_capture import write_exact_capture

@@ -11,9 +11,10 @@ from nerfstudio.engine.trainer import TrainerConfig
 
 from audio_motion.errors import InputError
 from audio_motion.files import held_alone
-from geneface_ns.nerf.checkpoint import FOLDER, FORMAT, METHOD, write
 from geneface_ns.plugin.trainer import GeneFaceTrainer, GeneFaceTrainerConfig
 from geneface_ns.synthetic.exact_capture import write_exact_capture
+from geneface_ns.trained.checkpoint import FOLDER, write
+from geneface_ns.trained.methods import METHOD, METHODS
 from method_configs.geneface import geneface
 from tests.geneface_ns.fakes import make_capture
 
@@ -29,7 +30,7 @@ def config(output: Path, **changes: object) -> GeneFaceTrainerConfig:
 
 def checkpoint(folder: Path, step: int) -> Path:
     path = folder / f"step-{step:09d}.ckpt"
-    write(path, {"step": step, "pipeline": {}, METHOD: {"format": FORMAT}})
+    write(path, {"step": step, "pipeline": {}, METHOD: {"format": METHODS[METHOD].format}})
     return path
 
 

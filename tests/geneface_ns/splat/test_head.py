@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,24 +17,28 @@ from audio_motion.errors import InputError
 from audio_motion.topology import MOUTH
 from geneface_ns.capture_format.capture import Capture, load_capture
 from geneface_ns.scene.compositing import lay_over
-from geneface_ns.scene.condition import Condition
+from geneface_ns.scene.draws import RaySource
 from geneface_ns.scene.frames import Frame, FrameStore
 from geneface_ns.scene.prepared import prepare
+from geneface_ns.scene.stages import make_optimizer
 from geneface_ns.scene.truth import psnr
-from geneface_ns.splat.head import Gaussians, SplatHead, SplatHeadConfig, draw_head
-from geneface_ns.splat.loop import Seen, SplatTrainingConfig, learn, make_optimizer, see
+from geneface_ns.splat.draws import ray_source
+from geneface_ns.splat.head import Gaussians, draw_head
+from geneface_ns.splat.loop import SplatTrainingConfig, learn, train
+from geneface_ns.splat.portrait import SplatPortrait, SplatPortraitConfig
 from geneface_ns.splat.surface import JAW, SKIN, SKULL, Surface, head_surface
+from geneface_ns.splat.training import parameter_groups
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 
-CONFIG = SplatTrainingConfig()
+CONFIG = SplatTrainingConfig(gaussians=3000)
 
 
 class Person(NamedTuple):
     capture: Capture
     store: FrameStore
-    seen: Seen
+    source: RaySource
     surface: Surface
-    head: SplatHead
+    portrait: SplatPortrait
     frames: Tensor
 
 
@@ -44,21 +49,20 @@ def person(tmp_path_factory: pytest.TempPathFactory) -> Person:
     write_exact_capture(folder, size=96, frames=33)
     capture = load_capture(folder)
     store = FrameStore(capture)
-    seen = see(capture, prepare(capture, 1, CONFIG.neck_reach), 1, CONFIG.margin)
+    source = ray_source(capture, prepare(capture, 1, CONFIG.neck_reach), 1, CONFIG.margin)
     surface = head_surface(capture, store, 3000)
     frames = torch.from_numpy(np.flatnonzero(capture.is_train))
     torch.manual_seed(0)
-    own = Condition(
-        seen.table.landmarks[frames], seen.table.eyes[frames], seen.table.c2w[frames], seen.table.body[frames]
-    )
-    return Person(capture, store, seen, surface, SplatHead(SplatHeadConfig(), surface, own), frames)
+    portrait = SplatPortrait(capture, 1, SplatPortraitConfig())
+    portrait.head.begin_on(surface, CONFIG.sigma)
+    return Person(capture, store, source, surface, portrait, frames)
 
 
-def in_picture(points: Tensor, seen: Seen, c2w: Tensor) -> Tensor:
+def in_picture(points: Tensor, portrait: SplatPortrait, c2w: Tensor) -> Tensor:
     """Pixels [N, 2] of points in the head frame, by nerfstudio's convention."""
     local = (points - c2w[:3, 3]) @ c2w[:3, :3]
     flat = local[:, :2] / -local[:, 2:] * torch.tensor([1.0, -1.0])
-    return flat * torch.tensor(seen.camera.focal) + torch.tensor(seen.camera.centre)
+    return flat * torch.tensor(portrait.camera.focal) + torch.tensor(portrait.camera.centre)
 
 
 def test_it_begins_on_the_head(person: Person):
@@ -66,7 +70,11 @@ def test_it_begins_on_the_head(person: Person):
     assert 0.85 * 3000 < len(surface.places) < 1.15 * 3000
     frame = int(person.frames[5])
     head = person.store.frame(frame).head > 0
-    at = in_picture(torch.from_numpy(surface.places), person.seen, person.seen.table.c2w[frame]).numpy().astype(int)
+    at = (
+        in_picture(torch.from_numpy(surface.places), person.portrait, person.portrait.table.c2w[frame])
+        .numpy()
+        .astype(int)
+    )
     inside = (at >= 0).all(axis=1) & (at < 96).all(axis=1)
     at = at[inside]
     assert head[at[:, 1], at[:, 0]].mean() > 0.97
@@ -96,8 +104,8 @@ def test_it_says_where_no_head_can_begin(person: Person):
 
 
 def test_landmarks_move_it(person: Person):
-    head = person.head
-    condition = person.seen.table(torch.tensor([0.0]))
+    head = person.portrait.head
+    condition = person.portrait.table(torch.tensor([0.0]))
     still = condition._replace(landmarks=head.mean[None])
     opened = head.mean.clone()
     opened[6:11, 1] -= 0.1  # the chin goes down
@@ -113,8 +121,8 @@ def test_landmarks_move_it(person: Person):
 
 
 def test_the_basis_is_local(person: Person):
-    head = copy.deepcopy(person.head)
-    condition = person.seen.table(torch.tensor([0.3]))
+    head = copy.deepcopy(person.portrait.head)
+    condition = person.portrait.table(torch.tensor([0.3]))
     with torch.no_grad():
         before = head(condition)
         head.mouth_basis.normal_(generator=torch.Generator().manual_seed(0))
@@ -129,75 +137,78 @@ def test_the_basis_is_local(person: Person):
 def test_a_camera_is_nerfstudios(person: Person):
     """A small Gaussian at each of three landmarks is where the capture's camera sees them; a part of a picture is the
     whole one's."""
-    seen = person.seen
-    c2w, width = seen.table.c2w[3], seen.camera.size[0]
+    portrait = person.portrait
+    c2w, width = portrait.table.c2w[3], portrait.camera.size[0]
     for index in (8, 27, 45):
-        point = seen.table.landmarks[3, index]
+        point = portrait.table.landmarks[3, index]
         one = Gaussians(
             point[None], torch.tensor([[1.0, 0, 0, 0]]), torch.full((1, 3), 1e-3), torch.ones(1), torch.ones(1, 3)
         )
-        colour, opacity = draw_head(one, seen.camera, c2w, 1)
-        pixel = in_picture(point[None], seen, c2w)[0]
+        colour, opacity = draw_head(one, portrait.camera, c2w, 1)
+        pixel = in_picture(point[None], portrait, c2w)[0]
         peak = int(opacity.argmax())
         assert (torch.tensor([peak % width, peak // width]) + 0.5 - pixel).abs().max() <= 0.5
         box = (20, 30, 61, 77)
-        part = draw_head(one, seen.camera, c2w, 1, box)
+        part = draw_head(one, portrait.camera, c2w, 1, box)
         torch.testing.assert_close(part[0], colour[30:77, 20:61], rtol=1e-4, atol=1e-5)
 
 
 def test_boxes_hold_head_mouth_and_eyes(person: Person):
     for frame in (0, 17):
         head = person.store.frame(frame).head > 0
-        boxes = person.seen.boxes[frame].tolist()
+        boxes = person.source.boxes[frame].tolist()
         x0, y0, x1, y1 = boxes[0]
         assert head[y0:y1, x0:x1].sum() == head.sum()
         assert (x1 - x0) * (y1 - y0) < 4 * head.sum()
-        c2w, landmarks = person.seen.table.c2w[frame], person.seen.table.landmarks[frame]
+        c2w, landmarks = person.portrait.table.c2w[frame], person.portrait.table.landmarks[frame]
         for box, points in ((boxes[1], slice(48, 68)), (boxes[2], slice(36, 48)), (boxes[3], slice(0, 68))):
-            at = in_picture(landmarks[points], person.seen, c2w)
+            at = in_picture(landmarks[points], person.portrait, c2w)
             assert (at >= torch.tensor(box[:2])).all()
             assert (at <= torch.tensor(box[2:])).all()
         assert boxes[3] == [0, 0, 96, 96]
 
 
-def over_real(person: Person, head: SplatHead, frame: int) -> float:
+def over_real(person: Person, portrait: SplatPortrait, frame: int) -> float:
     """dB of the head over the real torso."""
     real = person.store.frame(frame)
-    condition = person.seen.table(person.seen.times[frame : frame + 1])
     with torch.no_grad():
-        colour, opacity = draw_head(head(condition), person.seen.camera, condition.c2w[0], 2)
+        colour, opacity = portrait.draw_head(portrait.table(person.source.times[frame : frame + 1]), 2)
     underlay = torch.from_numpy(real.underlay) / 255
     return float(psnr(lay_over(colour, opacity, underlay).clamp(0, 1), torch.from_numpy(real.image) / 255))
 
 
-def trained(person: Person, steps: int, config: SplatTrainingConfig) -> tuple[SplatHead, list[dict[str, Tensor]]]:
-    head = copy.deepcopy(person.head)
-    optimizer = make_optimizer(head)
-    terms = [learn(head, optimizer, person.seen, person.frames, step, step / steps, config) for step in range(steps)]
-    return head, terms
+def trained(person: Person, steps: int, config: SplatTrainingConfig) -> tuple[SplatPortrait, list[dict[str, Tensor]]]:
+    portrait = copy.deepcopy(person.portrait)
+    return portrait, list(train(portrait, person.source, person.frames, steps, config))
 
 
 def test_it_learns_what_test_frames_show(person: Person):
-    head, terms = trained(person, 150, CONFIG)
+    portrait, terms = trained(person, 150, replace(CONFIG, head_steps=150))
     test = np.flatnonzero(~person.capture.is_train)
-    before, after = ([over_real(person, each, int(i)) for i in test] for each in (person.head, head))
+    before, after = ([over_real(person, each, int(i)) for i in test] for each in (person.portrait, portrait))
     assert np.mean(after) > np.mean(before) + 3
     assert set(terms[0]) == {"rgb", "mask", "basis"}
 
 
 def test_a_training_follows_from_its_steps_alone(person: Person):
-    heads = []
+    states = []
     for threads in (1, 2):
         torch.manual_seed(threads)
-        heads.append(trained(person, 6, SplatTrainingConfig(threads=threads))[0].state_dict())
-    for name, value in heads[0].items():
-        assert torch.equal(value, heads[1][name]), name
-    assert not torch.equal(heads[0]["colors"], person.head.colors)
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            states.append(trained(person, 6, replace(CONFIG, head_steps=6))[0].state_dict())
+        finally:
+            torch.set_num_threads(before)
+    for name, value in states[0].items():
+        assert torch.equal(value, states[1][name]), name
+    assert not torch.equal(states[0]["head.colors"], person.portrait.head.colors)
 
 
 def test_a_loss_that_is_not_finite_is_named(person: Person):
-    head = copy.deepcopy(person.head)
+    portrait = copy.deepcopy(person.portrait)
     with torch.no_grad():
-        head.colors[:] = torch.nan
+        portrait.head.colors[:] = torch.nan
+    optimizer = make_optimizer(parameter_groups(portrait))
     with pytest.raises(FloatingPointError, match="loss term 'rgb' is nan at step 0"):
-        learn(head, make_optimizer(head), person.seen, person.frames, 0, 0.0, CONFIG)
+        learn(portrait, optimizer, person.source, person.frames, 0, CONFIG)

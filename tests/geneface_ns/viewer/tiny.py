@@ -13,7 +13,6 @@ from audio_motion.training.loop import LoopConfig
 from audio_motion.training.postnet import PostNetTraining, train_postnet
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.motion.voice import POSTNET_FILE
-from geneface_ns.nerf import checkpoint
 from geneface_ns.nerf.draws import ray_source
 from geneface_ns.nerf.loop import TrainingConfig, train
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
@@ -22,6 +21,8 @@ from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.prepared import prepare
 from geneface_ns.synthetic.clip import Truth
 from geneface_ns.synthetic.exact_capture import write_exact_capture
+from geneface_ns.trained import checkpoint
+from geneface_ns.trained.methods import METHOD
 from tests.geneface_ns.fakes import write_postnet, write_run
 
 SIZE, FRAMES, FPS = 64, 75, 12.5
@@ -47,7 +48,7 @@ def tiny_run(folder: Path, steps: int = 240, size: int = SIZE) -> tuple[Path, Tr
     tensors = {checkpoint.PREFIX + name: value for name, value in portrait.state_dict().items()}
     about = asdict(checkpoint.About.of(capture, 1, config))
     path = folder / "run" / checkpoint.FOLDER / f"step-{steps:09d}.ckpt"
-    checkpoint.write(path, {"step": steps, "pipeline": tensors, checkpoint.METHOD: about})
+    checkpoint.write(path, {"step": steps, "pipeline": tensors, METHOD: about})
     few = LoopConfig(steps=2, batch_size=2, learning_rate=1e-4, warm_up=1, validate_every=1)
     quick = PostNetTraining(loop=few, samples=1, crop=32)
     train_postnet([capture.folder], [], PRETRAINED_GENERATOR, None, capture.folder / POSTNET_FILE, quick)

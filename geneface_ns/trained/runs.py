@@ -11,8 +11,9 @@ from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.capture_format.fingerprint import fingerprint
 from geneface_ns.capture_format.layout import Layout
 from geneface_ns.capture_format.person import is_person_file
-from geneface_ns.nerf.checkpoint import FOLDER, METHOD, checkpoints, find_run, trained_on
-from geneface_ns.nerf.trained import find_trained
+from geneface_ns.trained.checkpoint import FOLDER, checkpoints, find_run, trained_on
+from geneface_ns.trained.load import find_trained
+from geneface_ns.trained.methods import METHOD
 
 OUTPUTS = "outputs"
 """nerfstudio's own folder of runs, below the current folder."""

@@ -1,11 +1,11 @@
-"""Checkpoints of `ns-train geneface`: written whole, tied to their capture, loaded anywhere without nerfstudio."""
+"""Checkpoints of `ns-train`: written whole, tied to their capture, loaded anywhere without nerfstudio."""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,9 @@ from audio_motion.tensors import DAMAGED, check_finite
 from geneface_ns.capture_format.capture import Capture, load_capture
 from geneface_ns.capture_format.fingerprint import fingerprint
 from geneface_ns.capture_format.person import is_person_file
-from geneface_ns.nerf.head import HeadFieldConfig
-from geneface_ns.nerf.portrait import SHORTEST_STEP, Portrait, PortraitConfig
-from geneface_ns.scene.torso import TorsoFieldConfig
+from geneface_ns.scene.portrait import TalkingPortrait
+from geneface_ns.trained.methods import ANY, METHOD, METHODS, Method, method_of
 
-METHOD = "geneface"
-FORMAT = 3
-"""Raised when the tensors or their meaning change."""
 FOLDER = "nerfstudio_models"
 """nerfstudio's folder of checkpoints inside a run."""
 PREFIX = "_model.portrait."
@@ -34,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class About:
-    """What a checkpoint says of itself, under the key `geneface`."""
+    """What a checkpoint says of itself, under its method's name."""
 
     format: int
     capture: str
@@ -44,13 +40,18 @@ class About:
     downscale: int
     """Whole factor by which its pictures were reduced."""
     portrait: dict[str, Any]
-    """PortraitConfig as plain values."""
+    """Its sizes (`Method.config`) as plain values."""
 
     @staticmethod
-    def of(capture: Capture, downscale: int, config: PortraitConfig) -> About:
+    def of(capture: Capture, downscale: int, config: Any) -> About:
+        """
+        Args:
+            config: the portrait's sizes, of either method.
+        """
+        method = method_of(config)
         # A subclass's further fields are no part of the portrait.
-        own = PortraitConfig(**{field.name: getattr(config, field.name) for field in fields(PortraitConfig)})
-        return About(FORMAT, str(capture.folder.resolve()), fingerprint(capture), downscale, asdict(own))
+        own = method.config(**{field.name: getattr(config, field.name) for field in fields(method.config)})
+        return About(method.format, str(capture.folder.resolve()), fingerprint(capture), downscale, asdict(own))
 
     @staticmethod
     def read(contents: dict[str, Any]) -> About:
@@ -59,7 +60,7 @@ class About:
         Raises:
             ValueError, TypeError, KeyError, AttributeError: no such thing, or sizes that are not its tensors'.
         """
-        about = About(**contents[METHOD])
+        about = About(**contents[_method_in(contents).name])
         for field in fields(About):
             value = getattr(about, field.name)
             if type(value).__name__ != str(field.type).partition("[")[0]:
@@ -69,15 +70,12 @@ class About:
         for number in (about.downscale, *_numbers(about.portrait)):
             if not 0 <= number <= largest:
                 raise ValueError(f"a size of {number}")
-        if not about.portrait["sample_step"] >= SHORTEST_STEP:
-            raise ValueError(f"sample_step is {about.portrait['sample_step']}")
         return about
 
-    @property
-    def portrait_config(self) -> PortraitConfig:
-        known = dict(self.portrait)
-        head, torso = HeadFieldConfig(**known.pop("head")), TorsoFieldConfig(**known.pop("torso"))
-        return replace(PortraitConfig(**known), head=head, torso=torso)
+
+def described(capture: Capture, downscale: int, config: Any) -> dict[str, Any]:
+    """The entry of a checkpoint that says what it is; see `About.of`."""
+    return {method_of(config).name: asdict(About.of(capture, downscale, config))}
 
 
 def write(path: Path, contents: dict[str, Any]) -> None:
@@ -109,8 +107,11 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(Path(folder).glob("step-*[0-9].ckpt"), key=step_of, reverse=True)
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path, wanted: str | None = None) -> dict[str, Any]:
     """A checkpoint's contents, on the CPU.
+
+    Args:
+        wanted: the method that it is to be of; None: either.
 
     Raises:
         InputError: it is damaged, of another method, or of another format.
@@ -121,14 +122,20 @@ def read(path: Path) -> dict[str, Any]:
     except Exception as error:  # a damaged pickle is a damaged program: it may raise anything
         raise InputError(f"{path}: damaged checkpoint ({first_line(error)}); copy it again, or remove it") from error
     if not isinstance(contents, dict) or "pipeline" not in contents:
-        raise InputError(f"{path}: not a checkpoint of `ns-train {METHOD}`; give one")
-    about = contents.get(METHOD)
-    if about is None:
-        raise InputError(f"{path}: of another method, or of an older release of {METHOD}; train again")
+        raise InputError(f"{path}: not a checkpoint of {ANY}; give one")
+    try:
+        method = _method_in(contents)
+    except KeyError as error:
+        raise InputError(f"{path}: of another method, or of an older release of {METHOD}; train again") from error
+    if wanted is not None and method.name != wanted:
+        raise InputError(f"{path}: of the method {method.name}, not of {wanted}; go on with `ns-train {method.name}`")
+    about = contents[method.name]
     if not isinstance(about, dict) or "format" not in about or type(contents.get("step")) is not int:
         raise InputError(f"{path}: damaged checkpoint (it does not say what it is); copy it again, or remove it")
-    if about["format"] != FORMAT:
-        raise InputError(f"{path}: checkpoint format {about['format']}, this program reads {FORMAT}; train again")
+    if about["format"] != method.format:
+        raise InputError(
+            f"{path}: checkpoint format {about['format']}, this program reads {method.format}; train again"
+        )
     return contents
 
 
@@ -138,13 +145,16 @@ def trained_on(path: Path) -> str | None:
     """
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        return str(contents[METHOD]["fingerprint"])
+        return str(contents[_method_in(contents).name]["fingerprint"])
     except Exception:  # a damaged pickle is a damaged program: it may raise anything
         return None
 
 
-def newest(paths: Iterable[Path]) -> tuple[Path, dict[str, Any]]:
+def newest(paths: Iterable[Path], wanted: str | None = None) -> tuple[Path, dict[str, Any]]:
     """The furthest trained of some checkpoints that can be read, and its contents; says so if a further one cannot.
+
+    Args:
+        wanted: as for `read`.
 
     Raises:
         InputError: none can; the message is the furthest one's.
@@ -152,7 +162,7 @@ def newest(paths: Iterable[Path]) -> tuple[Path, dict[str, Any]]:
     reasons: list[InputError] = []
     for path in sorted(paths, key=step_of, reverse=True):
         try:
-            found = path, read(path)
+            found = path, read(path, wanted)
         except InputError as error:
             reasons.append(error)
             continue
@@ -183,16 +193,16 @@ def find_run(path: Path) -> Path:
     if path.is_dir():
         run = path
     else:
-        need_file(path, f"give the config.yml that `ns-train {METHOD}` wrote")
+        need_file(path, f"give the config.yml that {ANY} wrote")
         try:
             text = path.read_text()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: cannot be read; give the config.yml that `ns-train {METHOD}` wrote") from error
+            raise InputError(f"{path}: cannot be read; give the config.yml that {ANY} wrote") from error
         method = re.search(r"^method_name: (\S+)$", text, re.MULTILINE)
         if not text.startswith("!!python/object:") or method is None:
-            raise InputError(f"{path}: not a nerfstudio config; give the config.yml that `ns-train {METHOD}` wrote")
-        if method[1] != METHOD:
-            raise InputError(f"{path}: is of method {method[1]!r}; give one that `ns-train {METHOD}` wrote")
+            raise InputError(f"{path}: not a nerfstudio config; give the config.yml that {ANY} wrote")
+        if method[1] not in METHODS:
+            raise InputError(f"{path}: is of method {method[1]!r}; give one that {ANY} wrote")
         run = path.parent
     if not checkpoints(run / FOLDER):
         raise InputError(f"{run / FOLDER}: holds no checkpoint; train until the first one is saved")
@@ -217,7 +227,7 @@ def check_capture(trained_on: str, capture: Capture, where: object) -> None:
         )
 
 
-def load_run(path: Path, data: Path | None = None, device: str = "auto") -> tuple[Portrait, Capture, int]:
+def load_run(path: Path, data: Path | None = None, device: str = "auto") -> tuple[TalkingPortrait, Capture, int]:
     """A run's newest checkpoint, wherever its folder and its capture are.
 
     Args:
@@ -244,11 +254,20 @@ def load_run(path: Path, data: Path | None = None, device: str = "auto") -> tupl
     capture = load_capture(folder)
     check_capture(about.fingerprint, capture, checkpoint)
     try:
-        portrait = Portrait(capture, about.downscale, about.portrait_config)
+        method = _method_in(contents)
+        portrait = method.portrait(capture, about.downscale, method.config_of(about.portrait))
         portrait.load_state_dict(_tensors(contents))
     except DAMAGED as error:
         raise _not_ours(checkpoint, error) from error
-    return portrait.to(choose_device(device)).eval(), capture, int(contents["step"])
+    return portrait.to(choose_device(device, method)).eval(), capture, int(contents["step"])
+
+
+def _method_in(contents: dict[str, Any]) -> Method:
+    """The method that a checkpoint is of. Raises KeyError where it is of none."""
+    for name, method in METHODS.items():
+        if name in contents:
+            return method
+    raise KeyError("of no method that is known here")
 
 
 def _tensors(contents: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -269,17 +288,19 @@ def _numbers(value: Any) -> Iterator[float]:
 
 def _not_ours(path: Path, error: Exception) -> InputError:
     reason = f"{type(error).__name__}: {one_line(error)[:200]}"
-    return InputError(f"{path}: no whole checkpoint of `ns-train {METHOD}` ({reason}); copy it again, or train again")
+    return InputError(f"{path}: no whole checkpoint of {ANY} ({reason}); copy it again, or train again")
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of that name; "auto" is CUDA where there is one.
+def choose_device(name: str, method: Method = METHODS[METHOD]) -> torch.device:
+    """The device of that name; "auto" is CUDA where there is one and it can hold the method's portrait.
 
     Raises:
-        InputError: CUDA is asked for where there is none.
+        InputError: CUDA is asked for where there is none, or where it cannot hold it.
     """
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if method.on_cuda and torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not method.on_cuda:
+        raise InputError(f"--device cuda: {method.name} runs on the CPU; use --device cpu")
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: torch sees no CUDA device here; use --device cpu")
     return torch.device(name)

@@ -11,7 +11,7 @@ import torch
 from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.capture_format.fingerprint import fingerprint
-from geneface_ns.nerf.runs import resolve
+from geneface_ns.trained.runs import resolve
 from tests.geneface_ns.fakes import make_capture
 
 

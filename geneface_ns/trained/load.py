@@ -1,4 +1,4 @@
-"""A trained head to render from, whether it is a run of `ns-train geneface` or a person file."""
+"""A trained head to render from, whether it is a run of `ns-train` or a person file."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from audio_motion.errors import InputError
 from audio_motion.files import need_file
 from audio_motion.tensors import DAMAGED
 from geneface_ns.capture_format.person import Person, is_person_file
-from geneface_ns.nerf.checkpoint import choose_device, find_run, load_run
 from geneface_ns.nerf.person_file import portrait_of
-from geneface_ns.nerf.portrait import Portrait
 from geneface_ns.scene.person_file import no_person, read_person_file
+from geneface_ns.scene.portrait import TalkingPortrait
+from geneface_ns.trained.checkpoint import choose_device, find_run, load_run
 
 
 @dataclass(frozen=True)
 class Trained:
     """A trained head and the person it shows."""
 
-    portrait: Portrait
+    portrait: TalkingPortrait
     person: Person
     """A `Capture` where it was trained on one that lies here; a `SentPerson` out of a person file."""
     step: int

@@ -16,10 +16,10 @@ from audio_motion.files import written_whole
 from audio_motion.sequence import LandmarkSequence
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.capture_format.fingerprint import fingerprint
-from geneface_ns.nerf import checkpoint
-from geneface_ns.nerf.checkpoint import FOLDER, METHOD, PREFIX, About, checkpoints, newest, read, write
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
-from geneface_ns.nerf.trained import load_trained
+from geneface_ns.trained.checkpoint import FOLDER, PREFIX, About, checkpoints, newest, read, write
+from geneface_ns.trained.load import load_trained
+from geneface_ns.trained.methods import METHOD, METHODS
 from tests.geneface_ns.fakes import make_capture
 
 SMALL = PortraitConfig(sample_step=0.1, occupancy_resolution=8)
@@ -141,7 +141,7 @@ def test_of_another_release_or_method(tmp_path: Path) -> None:
     write(path, {"step": 1, "pipeline": {}})
     with pytest.raises(InputError, match="of another method"):
         read(path)
-    write(path, {"step": 1, "pipeline": {}, METHOD: {"format": checkpoint.FORMAT - 1}})
+    write(path, {"step": 1, "pipeline": {}, METHOD: {"format": METHODS[METHOD].format - 1}})
     with pytest.raises(InputError, match="checkpoint format"):
         read(path)
 
