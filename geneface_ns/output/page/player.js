@@ -1,0 +1,76 @@
+// The player: the sound is the clock. A frame that comes too late is left out, never queued.
+
+const MOST_TURN = 0.3; // radians beside the filmed pose: farther away nothing was ever seen
+const PER_PIXEL = 0.004; // radians
+
+const byId = (name) => document.getElementById(name);
+
+async function pictureOf(base64) {
+  return createImageBitmap(new Blob([bytesOf(base64)]), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+}
+
+class Player {
+  constructor(about, head, stage) {
+    Object.assign(this, { about, head, stage, yaw: 0, pitch: 0, moved: -1, drawn: "", drawing: -1, shown: -1, pictures: 0 });
+    this.sound = byId("sound");
+    const { sound } = this, play = byId("play"), frame = byId("frame"), canvas = byId("picture");
+    play.onclick = () => (sound.paused ? sound.play() : sound.pause());
+    sound.onplay = sound.onpause = sound.onended = () => {
+      play.textContent = sound.paused ? "Play" : "Pause";
+    };
+    // The middle of a frame: rounding leads to no other.
+    frame.oninput = () => {
+      sound.currentTime = (Number(frame.value) + 0.5) / about.fps;
+    };
+    canvas.onpointerdown = (event) => canvas.setPointerCapture(event.pointerId);
+    canvas.onpointermove = (event) => {
+      if (!canvas.hasPointerCapture(event.pointerId)) return;
+      const held = (angle) => Math.min(Math.max(angle, -MOST_TURN), MOST_TURN);
+      this.yaw = held(this.yaw + PER_PIXEL * event.movementX);
+      this.pitch = held(this.pitch + PER_PIXEL * event.movementY);
+    };
+    canvas.ondblclick = () => {
+      this.yaw = this.pitch = 0;
+    };
+    play.disabled = frame.disabled = false;
+    this.tick();
+  }
+
+  tick() {
+    requestAnimationFrame(() => this.tick());
+    if (this.stage.busy()) return;
+    this.shown = this.drawing;
+    const { fps, frames } = this.about, time = this.sound.currentTime;
+    const index = Math.min(Math.floor(time * fps + 1e-6), frames - 1);
+    const wanted = `${index} ${this.yaw} ${this.pitch}`;
+    if (wanted === this.drawn) return;
+    if (index !== this.moved) this.head.move(index);
+    const view = turned(this.head.row("view", index, 12), this.yaw, this.pitch);
+    this.stage.draw(this.head.sorted, this.head.see(view), this.head.row("body", index, 6));
+    Object.assign(this, { drawn: wanted, moved: index, drawing: index, pictures: this.pictures + 1 });
+    byId("frame").value = index;
+    byId("time").value = `${(index / fps).toFixed(1)} / ${(frames / fps).toFixed(1)} s`;
+  }
+
+  // What the page is at, for whoever watches it.
+  state() {
+    const { shown, pictures, yaw, pitch, sound } = this;
+    return { shown, pictures, yaw, pitch, time: sound.currentTime, playing: !sound.paused };
+  }
+}
+
+async function begin() {
+  try {
+    const about = JSON.parse(byId("about").textContent);
+    const head = new Head(readNumbers(about.numbers, bytesOf(byId("contents").textContent)), about.size, about.lens);
+    const pictures = {};
+    for (const [name, base64] of Object.entries(about.pictures)) pictures[name] = await pictureOf(base64);
+    const stage = new Stage(byId("picture"), about.size, about.reach, head.count, pictures);
+    window.talkingHead = new Player(about, head, stage);
+  } catch (error) {
+    byId("note").textContent = `Nothing can be shown: ${error.message}.`;
+    throw error;
+  }
+}
+
+begin();
