@@ -3,7 +3,8 @@
 // The head: Gaussians of a frame, as seen by its camera. The twin of splat/head.py and kernels/projection.py.
 
 const NUMBERS = 14; // of a Gaussian: place, quaternion, logarithm of the scale, logit of the opacity, colour
-const SEEN = 9; // of one in a picture: place, three of its shape, colour, opacity
+const SEEN = 12; // of one in a picture: place, reach, none, three of its shape, none, colour, opacity
+const ROW = 256; // Gaussians, as the stage takes them: whole rows
 const EPS2D = 0.3, MARGIN = 0.3, NEAR = 0.01, FAINTEST = 1 / 255;
 const KEYS = 1 << 16; // depths that are told apart
 
@@ -31,7 +32,7 @@ class Head {
     this.depths = new Float32Array(this.count);
     this.keys = new Uint16Array(this.count);
     this.starts = new Uint32Array(KEYS + 1);
-    this.sorted = new Float32Array(this.count * SEEN);
+    this.sorted = new Float32Array(Math.ceil(this.count / ROW) * ROW * SEEN);
   }
 
   // A frame's row of a table.
@@ -120,9 +121,10 @@ class Head {
       const s0 = Math.sqrt(xx), s1 = xy / s0, s2 = Math.sqrt(Math.max(yy - s1 * s1, 1e-5)), reach = r * Math.sqrt(yy);
       if (!(u + r * s0 > 0 && u - r * s0 < width && v + reach > 0 && v - reach < height)) continue;
       const to = seen * SEEN;
-      flat[to] = u, flat[to + 1] = v, flat[to + 2] = s0, flat[to + 3] = s1, flat[to + 4] = s2;
-      for (let colour = 0; colour < 3; colour++) flat[to + 5 + colour] = values[at + 11 + colour];
-      flat[to + 8] = opacity;
+      flat[to] = u, flat[to + 1] = v, flat[to + 2] = r;
+      flat[to + 4] = s0, flat[to + 5] = s1, flat[to + 6] = s2;
+      for (let i = 0; i < 3; i++) flat[to + 8 + i] = values[at + 11 + i];
+      flat[to + 11] = opacity;
       depths[seen++] = z;
     }
     this.sort(seen);

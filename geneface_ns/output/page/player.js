@@ -3,6 +3,8 @@
 const MOST_TURN = 0.3; // radians beside the filmed pose: farther away nothing was ever seen
 const PER_PIXEL = 0.004; // radians
 
+const SLOWEST = 0.2; // seconds of drawing that are reckoned with
+
 const byId = (name) => document.getElementById(name);
 
 async function pictureOf(base64) {
@@ -11,7 +13,7 @@ async function pictureOf(base64) {
 
 class Player {
   constructor(about, head, stage) {
-    Object.assign(this, { about, head, stage, yaw: 0, pitch: 0, moved: -1, drawn: "", drawing: -1, shown: -1, pictures: 0 });
+    Object.assign(this, { about, head, stage, yaw: 0, pitch: 0, moved: -1, drawn: "", drawing: -1, shown: -1, pictures: 0, took: 0 });
     this.sound = byId("sound");
     const { sound } = this, play = byId("play"), frame = byId("frame"), canvas = byId("picture");
     play.onclick = () => (sound.paused ? sound.play() : sound.pause());
@@ -39,11 +41,15 @@ class Player {
   tick() {
     requestAnimationFrame(() => this.tick());
     if (this.stage.busy()) return;
-    this.shown = this.drawing;
-    const { fps, frames } = this.about, time = this.sound.currentTime;
-    const index = Math.min(Math.floor(time * fps + 1e-6), frames - 1);
+    if (this.shown !== this.drawing) {
+      this.shown = this.drawing;
+      this.took += (Math.min((performance.now() - this.began) / 1000, SLOWEST) - this.took) / 4;
+    }
+    const { fps, frames } = this.about;
+    const index = Math.min(Math.floor((this.sound.currentTime + this.ahead()) * fps + 1e-6), frames - 1);
     const wanted = `${index} ${this.yaw} ${this.pitch}`;
     if (wanted === this.drawn) return;
+    this.began = performance.now();
     if (index !== this.moved) this.head.move(index);
     const view = turned(this.head.row("view", index, 12), this.yaw, this.pitch);
     this.stage.draw(this.head.sorted, this.head.see(view), this.head.row("body", index, 6));
@@ -52,10 +58,16 @@ class Player {
     byId("time").value = `${(index / fps).toFixed(1)} / ${(frames / fps).toFixed(1)} s`;
   }
 
+  // Seconds until a picture that is begun now is seen, and to the middle of the time that it stays: where drawing takes
+  // longer than a frame lasts, it stays as long as that.
+  ahead() {
+    return this.sound.paused ? 0 : this.took + Math.max(this.took - 1 / this.about.fps, 0) / 2;
+  }
+
   // What the page is at, for whoever watches it.
   state() {
-    const { shown, pictures, yaw, pitch, sound } = this;
-    return { shown, pictures, yaw, pitch, time: sound.currentTime, playing: !sound.paused };
+    const { shown, pictures, took, yaw, pitch, sound } = this;
+    return { shown, pictures, took, yaw, pitch, time: sound.currentTime, playing: !sound.paused };
   }
 }
 

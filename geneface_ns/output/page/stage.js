@@ -1,24 +1,30 @@
 // The stage: Gaussians laid over each other, then over background and torso, and under what of the torso lies before
 // them. The twin of splat/reference.py's blend and of scene/compositing.py.
 
+const TEXTURES = ["torso", "background", "masks", "head", "gaussians"]; // by their units
+
 const LAY_VERTEX = `#version 300 es
+precision highp sampler2D;
 uniform vec2 size;
-in vec2 place;
-in vec3 shape;
-in vec4 colour;
+uniform sampler2D gaussians;
 out vec2 beside;
-out vec4 paint;
+flat out vec4 paint;
+vec4 part(int i) {
+  int n = gl_VertexID / 4;
+  return texelFetch(gaussians, ivec2(n % ${ROW} * 3 + i, n / ${ROW}), 0);
+}
 void main() {
-  beside = (vec2(gl_VertexID & 1, gl_VertexID >> 1) * 2.0 - 1.0) * sqrt(2.0 * log(colour.a * 255.0));
-  paint = colour;
-  vec2 pixel = place + vec2(shape.x * beside.x, shape.y * beside.x + shape.z * beside.y);
+  vec4 place = part(0), shape = part(1);
+  paint = part(2);
+  beside = (vec2(gl_VertexID & 1, gl_VertexID >> 1 & 1) * 2.0 - 1.0) * place.z;
+  vec2 pixel = place.xy + vec2(shape.x * beside.x, shape.y * beside.x + shape.z * beside.y);
   gl_Position = vec4(pixel / size * 2.0 - 1.0, 0.0, 1.0) * vec4(1, -1, 1, 1);
 }`;
 
 const LAY_FRAGMENT = `#version 300 es
 precision highp float;
 in vec2 beside;
-in vec4 paint;
+flat in vec4 paint;
 out vec4 result;
 void main() {
   float opacity = min(paint.a * exp(-0.5 * dot(beside, beside)), 0.999);
@@ -53,54 +59,54 @@ class Stage {
     const gl = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false });
     if (!gl) throw new Error("this browser has no WebGL 2");
     Object.assign(this, { gl, size, waiting: null });
-    this.lay = this.program(LAY_VERTEX, LAY_FRAGMENT);
-    this.whole = this.program(WHOLE_VERTEX, WHOLE_FRAGMENT);
-    this.buffer = gl.createBuffer();
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.buffer);
-    gl.bufferData(gl.ARRAY_BUFFER, 4 * SEEN * count, gl.STREAM_DRAW);
-    for (const [name, width, at] of [["place", 2, 0], ["shape", 3, 2], ["colour", 4, 5]]) {
-      const place = gl.getAttribLocation(this.lay, name);
-      gl.enableVertexAttribArray(place);
-      gl.vertexAttribPointer(place, width, gl.FLOAT, false, 4 * SEEN, 4 * at);
-      gl.vertexAttribDivisor(place, 1);
-    }
-    gl.useProgram(this.lay);
-    gl.uniform2f(gl.getUniformLocation(this.lay, "size"), ...size);
-    gl.useProgram(this.whole);
-    gl.uniform2f(gl.getUniformLocation(this.whole, "size"), ...size);
-    gl.uniform2f(gl.getUniformLocation(this.whole, "reach"), ...reach);
+    this.lay = this.program(LAY_VERTEX, LAY_FRAGMENT, { size });
+    this.whole = this.program(WHOLE_VERTEX, WHOLE_FRAGMENT, { size, reach });
+    // Two triangles each, all in one draw. Instances would be shorter, and take SwiftShader, which draws where there is
+    // no graphics processor, several times as long.
+    const corners = Uint32Array.from({ length: 6 * count }, (_, i) => 4 * Math.floor(i / 6) + [0, 1, 2, 2, 1, 3][i % 6]);
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, corners, gl.STATIC_DRAW);
     gl.pixelStorei(gl.UNPACK_COLORSPACE_CONVERSION_WEBGL, gl.NONE);
-    for (const [unit, name] of ["head", "torso", "background", "masks"].entries()) {
-      gl.activeTexture(gl.TEXTURE0 + unit);
-      const texture = gl.createTexture();
-      gl.bindTexture(gl.TEXTURE_2D, texture);
-      for (const side of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D, side, gl.CLAMP_TO_EDGE);
-      gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR);
-      gl.uniform1i(gl.getUniformLocation(this.whole, name), unit);
-      if (name !== "head") {
-        gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, pictures[name]);
-        continue;
-      }
-      gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA8, ...size);
-      this.target = gl.createFramebuffer();
-      gl.bindFramebuffer(gl.FRAMEBUFFER, this.target);
-      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+    for (const [name, picture] of Object.entries(pictures)) {
+      this.texture(name, gl.LINEAR);
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, picture);
     }
+    const head = this.texture("head", gl.NEAREST);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA8, ...size);
+    this.target = gl.createFramebuffer();
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.target);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, head, 0);
+    this.texture("gaussians", gl.NEAREST);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA32F, 3 * ROW, Math.ceil(count / ROW));
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     gl.viewport(0, 0, ...size);
   }
 
-  program(...sources) {
+  // A program, and the pairs of numbers that it is told once.
+  program(vertex, fragment, pairs) {
     const { gl } = this, program = gl.createProgram();
-    for (const [i, source] of sources.entries()) {
-      const shader = gl.createShader(i ? gl.FRAGMENT_SHADER : gl.VERTEX_SHADER);
+    for (const [kind, source] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]]) {
+      const shader = gl.createShader(kind);
       gl.shaderSource(shader, source);
       gl.compileShader(shader);
       gl.attachShader(program, shader);
     }
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program));
+    gl.useProgram(program);
+    for (const [name, pair] of Object.entries(pairs)) gl.uniform2f(gl.getUniformLocation(program, name), ...pair);
+    for (const [unit, name] of TEXTURES.entries()) gl.uniform1i(gl.getUniformLocation(program, name), unit);
     return program;
+  }
+
+  // A new texture, bound to its own unit for good.
+  texture(name, filter) {
+    const { gl } = this, texture = gl.createTexture();
+    gl.activeTexture(gl.TEXTURE0 + TEXTURES.indexOf(name));
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    for (const side of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D, side, gl.CLAMP_TO_EDGE);
+    for (const what of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, what, filter);
+    return texture;
   }
 
   // Draw Gaussians, farthest first, and the body at the affine motion of two rows of three.
@@ -110,8 +116,8 @@ class Stage {
     gl.clear(gl.COLOR_BUFFER_BIT);
     gl.enable(gl.BLEND);
     gl.useProgram(this.lay);
-    gl.bufferSubData(gl.ARRAY_BUFFER, 0, gaussians, 0, SEEN * count);
-    gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, count);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, 3 * ROW, Math.ceil(count / ROW), gl.RGBA, gl.FLOAT, gaussians);
+    gl.drawElements(gl.TRIANGLES, 6 * count, gl.UNSIGNED_INT, 0);
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
     gl.disable(gl.BLEND);
     gl.useProgram(this.whole);
