@@ -62,8 +62,9 @@ def backdrop_of(torso: TorsoField, head: SplatHead, camera: Pinhole, condition: 
         motion_features(condition.c2w, condition.body),
         torch.cat([colour, opacity], dim=2).view(-1, 4),
     )
-    pictures = (x.clamp(0, 1).view(rows, columns, -1) for x in (layers.torso, layers.background, layers.before_head))
-    return Backdrop(*pictures, condition.body[0], (columns / width, rows / height))
+    parts = layers.torso, layers.background, layers.before_head
+    torso_picture, background, before_head = (x.clamp(0, 1).view(rows, columns, -1) for x in parts)
+    return Backdrop(torso_picture, background, before_head, condition.body[0], (columns / width, rows / height))
 
 
 def most_typical(c2w: Tensor) -> int:

@@ -13,8 +13,8 @@ ALIGNED = 4
 
 
 class Numbers:
-    """Little-endian arrays one after the other. `about` is JSON: of each the kind, the first byte, how many numbers, and
-    where they are of 16 bits, what one of them stands for in each column."""
+    """Little-endian arrays one after the other. `about` is JSON: of each the kind, the first byte, how many numbers,
+    and where they are of 16 bits, what one of them stands for in each column."""
 
     def __init__(self) -> None:
         self.contents = bytearray()
@@ -27,7 +27,7 @@ class Numbers:
         self._put(name, array, {})
 
     def add_rounded(self, name: str, rows: np.ndarray) -> None:
-        """Put in float [N, ...] at 16 bits: whole numbers, each column in steps of its largest number's 32767th part."""
+        """Put in float [N, ...] at 16 bits: each column in steps of the 32767th part of its largest number."""
         columns = np.asarray(rows, np.float64).reshape(len(rows), -1)
         step = np.abs(columns).max(axis=0, initial=0) / MOST
         whole = np.rint(columns / np.where(step > 0, step, 1)).astype(np.int16)

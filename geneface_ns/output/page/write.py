@@ -29,7 +29,7 @@ from geneface_ns.output.video import frame_rate
 from geneface_ns.scene.camera import Pinhole
 from geneface_ns.scene.condition import Condition
 from geneface_ns.scene.person_file import STATEMENT
-from geneface_ns.splat.head import FLIP, SplatHead
+from geneface_ns.splat.head import FLIP, Drive, SplatHead
 
 SCRIPTS = ("head.js", "stage.js", "player.js")
 FAINT = 1e-3
@@ -68,8 +68,6 @@ def write_page(
     numbers = Numbers()
     _put_head(numbers, shown.head)
     count = _put_frames(numbers, shown, conditions)
-    if count == 0:
-        raise ValueError(f"{path}: no frame")
     tags = container_tags()
     about = {
         "numbers": numbers.about,
@@ -123,19 +121,20 @@ def _put_head(numbers: Numbers, head: SplatHead) -> None:
 @torch.no_grad()
 def _put_frames(numbers: Numbers, shown: Shown, conditions: Iterable[Condition]) -> int:
     """What each frame needs of the network, of the camera and of the body; returns how many there are."""
-    rows: dict[str, list[Tensor]] = {"moved": [], "mouth": [], "eyes": [], "pose": [], "view": [], "body": []}
+    rows: dict[str, list[Tensor]] = {name: [] for name in (*Drive._fields, "view", "body")}
     for condition in conditions:
-        drive = shown.head.drive(condition)
         rotation = (condition.c2w[:, :3, :3] * FLIP[:3]).transpose(1, 2)
         view = torch.cat([rotation, -rotation @ condition.c2w[:, :3, 3:]], dim=2)
-        for name, value in drive._asdict().items() | {"view": view, "body": shown.backdrop.looked_up(condition.body)}.items():
+        frame = {**shown.head.drive(condition)._asdict(), "view": view}
+        frame["body"] = shown.backdrop.looked_up(condition.body)
+        for name, value in frame.items():
             rows[name].append(value.flatten(1))
-    for name, values in rows.items():
-        table = torch.cat(values).numpy() if values else np.zeros((0, 1), np.float32)
-        if name in ("view", "body"):  # a pixel at a picture's edge needs more than 16 bits
-            numbers.add(name, table)
-        else:
-            numbers.add_rounded(name, table)
+    if not rows["view"]:
+        raise ValueError("there is no frame to show")
+    for name in Drive._fields:
+        numbers.add_rounded(name, torch.cat(rows[name]).numpy())
+    for name in ("view", "body"):  # at a picture's edge 16 bits would be seen
+        numbers.add(name, torch.cat(rows[name]).numpy())
     return len(rows["view"])
 
 
