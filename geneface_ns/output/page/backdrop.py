@@ -11,11 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from geneface_ns.scene.camera import Pinhole
 from geneface_ns.scene.condition import Condition
-from geneface_ns.scene.pose import invert_affine, motion_features
-from geneface_ns.scene.torso import REACH, TorsoField
-from geneface_ns.splat.head import SplatHead, draw_head
+from geneface_ns.scene.pose import invert_affine
+from geneface_ns.scene.torso import REACH
+from geneface_ns.splat.portrait import SplatPortrait
 
 
 class Backdrop(NamedTuple):
@@ -39,34 +38,24 @@ class Backdrop(NamedTuple):
 
 
 @torch.no_grad()
-def backdrop_of(torso: TorsoField, head: SplatHead, camera: Pinhole, condition: Condition, threads: int) -> Backdrop:
-    """What a torso field says of one frame.
+def backdrop_of(portrait: SplatPortrait, threads: int) -> Backdrop:
+    """What a portrait's torso field says of the filmed frame whose pose is nearest to the mean.
 
     Args:
-        camera: at the size that the pictures are to have within the image.
-        condition: of that frame, B = 1.
         threads: of the rasteriser.
     """
-    width, height = camera.size
-    left, top = (round((REACH - 1) / 2 * side) for side in camera.size)
+    table, (width, height) = portrait.table, portrait.camera.size
+    typical = int((table.c2w - table.c2w.mean(dim=0)).square().sum(dim=(1, 2)).argmin())
+    condition = Condition(*(x[typical : typical + 1] for x in (table.landmarks, table.eyes, table.c2w, table.body)))
+    left, top = (round((REACH - 1) / 2 * side) for side in portrait.camera.size)
     box = (-left, -top, width + left, height + top)
-    colour, opacity = draw_head(head(condition), camera, condition.c2w[0], threads, box)
+    colour, opacity = portrait.draw_head(condition, threads, box)
     rows, columns = colour.shape[:2]
     across = (torch.arange(-left, width + left) + 0.5) / width * 2 - 1
     down = (torch.arange(-top, height + top) + 0.5) / height * 2 - 1
     pixel = torch.stack(torch.meshgrid(across, down, indexing="xy"), dim=-1).view(-1, 2)
-    layers = torso(
-        pixel,
-        torch.zeros(len(pixel), dtype=torch.long),
-        invert_affine(condition.body),
-        motion_features(condition.c2w, condition.body),
-        torch.cat([colour, opacity], dim=2).view(-1, 4),
-    )
+    head = torch.cat([colour, opacity], dim=2).view(-1, 4)
+    layers = portrait.render_torso(condition, pixel, torch.zeros(len(pixel), dtype=torch.long), head)
     parts = layers.torso, layers.background, layers.before_head
-    torso_picture, background, before_head = (x.clamp(0, 1).view(rows, columns, -1) for x in parts)
-    return Backdrop(torso_picture, background, before_head, condition.body[0], (columns / width, rows / height))
-
-
-def most_typical(c2w: Tensor) -> int:
-    """Of the poses [F, 4, 4] the one nearest to their mean."""
-    return int((c2w - c2w.mean(dim=0)).square().sum(dim=(1, 2)).argmin())
+    torso, background, before_head = (x.clamp(0, 1).view(rows, columns, -1) for x in parts)
+    return Backdrop(torso, background, before_head, condition.body[0], (columns / width, rows / height))

@@ -30,9 +30,8 @@ from geneface_ns.output.provenance import SOURCE_TYPE
 from geneface_ns.scene.compositing import lay_over
 from geneface_ns.scene.condition import Condition
 from geneface_ns.scene.person_file import STATEMENT
-from geneface_ns.scene.pose import motion_features
-from geneface_ns.scene.torso import TorsoField, TorsoFieldConfig
 from geneface_ns.splat.head import draw_head
+from geneface_ns.splat.portrait import SplatPortrait
 from tests.geneface_ns.splat.tiny import FPS, FRAMES, SIZE, TinyPerson, tiny_person
 from tests.geneface_ns.viewer.browsers import PATIENCE, chromium
 
@@ -48,18 +47,9 @@ class Made(NamedTuple):
     conditions: list[Condition]
 
 
-def backdrop(person: TinyPerson) -> Backdrop:
-    """The pictures of the first frame, with a torso that half covers the head below the picture's middle."""
-    torch.manual_seed(1)
-    table = person.seen.table
-    field = TorsoField(TorsoFieldConfig(), SIZE, SIZE, motion_features(table.c2w, table.body))
-    real = person.store.frame(0)
-    side = field.torso_picture.shape[1]
-    torso = torch.from_numpy(real.underlay.copy()).permute(2, 0, 1)[None].float() / 255
-    torso = F.pad(torso, [(side - SIZE) // 2] * 4, mode="replicate")[0]
-    torso[:3] *= torso[3:]
-    field.start_from(torso, torch.linspace(0, 1, side).expand(3, side, side))
-    made = backdrop_of(field, person.head, person.seen.camera, table(person.seen.times[:1]), 1)
+def backdrop(portrait: SplatPortrait) -> Backdrop:
+    """The portrait's, with a torso that half covers the head below the picture's middle."""
+    made = backdrop_of(portrait, 1)
     made.before_head[made.before_head.shape[0] // 2 :] = 0.5
     return made
 
@@ -70,7 +60,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("page")
     person = tiny_person(folder / "capture", steps=60)
     capture = person.capture
-    shown = Shown(NAME, person.head, backdrop(person), person.seen.camera)
+    portrait = person.portrait
+    shown = Shown(NAME, portrait.head, backdrop(portrait), portrait.camera)
     trajectory = Trajectory(capture.c2w.astype(np.float64), capture.body.astype(np.float64), FPS)
     motion = motion_of_sequence(capture.landmarks, capture)
     conditions = list(conditions_of(trajectory, motion, FPS, (SIZE, SIZE), torch.device("cpu")))

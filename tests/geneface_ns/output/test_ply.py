@@ -32,7 +32,7 @@ def read(path: Path) -> tuple[list[str], np.ndarray]:
 
 def test_it_is_the_same_head(person: TinyPerson, tmp_path: Path) -> None:
     path = tmp_path / "anna.ply"
-    assert write_ply(path, person.head) == len(person.head.means)
+    assert write_ply(path, person.portrait.head) == len(person.portrait.head.means)
     lines, rows = read(path)
     assert lines[:2] == ["ply", "format binary_little_endian 1.0"]
     assert any(line.startswith("comment Synthetic media") for line in lines)
@@ -50,10 +50,10 @@ def test_it_is_the_same_head(person: TinyPerson, tmp_path: Path) -> None:
         0.5 + 0.28209479 * columns("f_dc_0", "f_dc_1", "f_dc_2"),
     )
     # Seen by a camera that is turned as the file is: y down, the face still before it.
-    c2w = person.seen.table.c2w[7]
+    c2w = person.portrait.table.c2w[7]
     camera_there = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0])) @ c2w
-    ours = draw_head(person.head.canonical(), person.seen.camera, c2w, 1)
-    theirs = draw_head(found, person.seen.camera, camera_there, 1)
+    ours = draw_head(person.portrait.head.canonical(), person.portrait.camera, c2w, 1)
+    theirs = draw_head(found, person.portrait.camera, camera_there, 1)
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other, atol=2e-3, rtol=0)
     assert ours[1].max() > 0.9
@@ -63,8 +63,8 @@ def test_it_is_the_same_head(person: TinyPerson, tmp_path: Path) -> None:
 
 def test_it_is_the_mean_face(person: TinyPerson) -> None:
     """That is what the head shows where nothing differs from the training frames' mean."""
-    head = person.head
-    condition = person.seen.table(torch.tensor([0.0]))
+    head = person.portrait.head
+    condition = person.portrait.table(torch.tensor([0.0]))
     drive = head.drive(condition._replace(landmarks=head.mean[None], eye_openness=head.encoder.eye_mean[None]))
     still = head.canonical()
     with torch.no_grad():
@@ -77,4 +77,4 @@ def test_it_is_the_mean_face(person: TinyPerson) -> None:
 def test_a_place_that_cannot_be_written_to(person: TinyPerson, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
-        write_ply(tmp_path / "file" / "anna.ply", person.head)
+        write_ply(tmp_path / "file" / "anna.ply", person.portrait.head)
