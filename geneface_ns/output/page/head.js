@@ -81,9 +81,11 @@ class Head {
     }
   }
 
-  // The Gaussians as a camera sees them, farthest first: how many, in `sorted`. `view` is 3 rows of 4.
-  see(view) {
-    const { values, flat, depths } = this, [width, height] = this.size, [fx, fy, cx, cy] = this.lens;
+  // The Gaussians as a camera sees them, farthest first: how many, in `sorted`. `view` is 3 rows of 4; `scale` is of the
+  // picture.
+  see(view, scale) {
+    const { values, flat, depths } = this;
+    const [width, height] = this.size.map((side) => side * scale), [fx, fy, cx, cy] = this.lens.map((x) => x * scale);
     const beside = (MARGIN * 0.5 * width) / fx, above = (MARGIN * 0.5 * height) / fy;
     const left = -(cx / fx + beside), right = (width - cx) / fx + beside;
     const top = -(cy / fy + above), bottom = (height - cy) / fy + above;
@@ -112,8 +114,8 @@ class Head {
         if (axis === 0) r0 = 1 - 2 * (j * j + k * k), r1 = 2 * (i * j + w * k), r2 = 2 * (i * k - w * j);
         else if (axis === 1) r0 = 2 * (i * j - w * k), r1 = 1 - 2 * (i * i + k * k), r2 = 2 * (j * k + w * i);
         else r0 = 2 * (i * k + w * j), r1 = 2 * (j * k - w * i), r2 = 1 - 2 * (i * i + j * j);
-        const scale = Math.exp(values[at + 7 + axis]);
-        const a = scale * (a0 * r0 + a1 * r1 + a2 * r2), b = scale * (b0 * r0 + b1 * r1 + b2 * r2);
+        const wide = Math.exp(values[at + 7 + axis]);
+        const a = wide * (a0 * r0 + a1 * r1 + a2 * r2), b = wide * (b0 * r0 + b1 * r1 + b2 * r2);
         xx += a * a, xy += a * b, yy += b * b;
       }
       // The root of its covariance in pixels (Cholesky): a circle of radius r there is where it can be seen.

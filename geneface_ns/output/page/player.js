@@ -4,6 +4,7 @@ const MOST_TURN = 0.3; // radians beside the filmed pose: farther away nothing w
 const PER_PIXEL = 0.004; // radians
 
 const SLOWEST = 0.2; // seconds of drawing that are reckoned with
+const SLOW = 1.5; // frames that pass while one is drawn, above which the head is drawn at half its size while it moves
 
 const byId = (name) => document.getElementById(name);
 
@@ -13,7 +14,7 @@ async function pictureOf(base64) {
 
 class Player {
   constructor(about, head, stage) {
-    Object.assign(this, { about, head, stage, yaw: 0, pitch: 0, moved: -1, drawn: "", drawing: -1, shown: -1, pictures: 0, took: 0 });
+    Object.assign(this, { about, head, stage, yaw: 0, pitch: 0, moved: -1, drawn: "", drawing: -1, shown: -1, pictures: 0, took: 0, slow: false });
     this.sound = byId("sound");
     const { sound } = this, play = byId("play"), frame = byId("frame"), canvas = byId("picture");
     play.onclick = () => (sound.paused ? sound.play() : sound.pause());
@@ -47,12 +48,15 @@ class Player {
     }
     const { fps, frames } = this.about;
     const index = Math.min(Math.floor((this.sound.currentTime + this.ahead()) * fps + 1e-6), frames - 1);
-    const wanted = `${index} ${this.yaw} ${this.pitch}`;
+    // What stands still is drawn as finely as can be seen; what moves has to be in time.
+    this.slow ||= this.took > SLOW / fps;
+    const scale = this.slow && !this.sound.paused ? 0.5 : 1;
+    const wanted = `${index} ${this.yaw} ${this.pitch} ${scale}`;
     if (wanted === this.drawn) return;
     this.began = performance.now();
     if (index !== this.moved) this.head.move(index);
     const view = turned(this.head.row("view", index, 12), this.yaw, this.pitch);
-    this.stage.draw(this.head.sorted, this.head.see(view), this.head.row("body", index, 6));
+    this.stage.draw(this.head.sorted, this.head.see(view, scale), this.head.row("body", index, 6), scale);
     Object.assign(this, { drawn: wanted, moved: index, drawing: index, pictures: this.pictures + 1 });
     byId("frame").value = index;
     byId("time").value = `${(index / fps).toFixed(1)} / ${(frames / fps).toFixed(1)} s`;
@@ -66,8 +70,8 @@ class Player {
 
   // What the page is at, for whoever watches it.
   state() {
-    const { shown, pictures, took, yaw, pitch, sound } = this;
-    return { shown, pictures, took, yaw, pitch, time: sound.currentTime, playing: !sound.paused };
+    const { shown, pictures, slow, yaw, pitch, sound } = this;
+    return { shown, pictures, slow, yaw, pitch, time: sound.currentTime, playing: !sound.paused };
   }
 }
 

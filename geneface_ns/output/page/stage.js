@@ -18,7 +18,7 @@ void main() {
   paint = part(2);
   beside = (vec2(gl_VertexID & 1, gl_VertexID >> 1 & 1) * 2.0 - 1.0) * place.z;
   vec2 pixel = place.xy + vec2(shape.x * beside.x, shape.y * beside.x + shape.z * beside.y);
-  gl_Position = vec4(pixel / size * 2.0 - 1.0, 0.0, 1.0) * vec4(1, -1, 1, 1);
+  gl_Position = vec4(pixel / size * 2.0 - 1.0, 0.0, 1.0); // its first row is the texture's
 }`;
 
 const LAY_FRAGMENT = `#version 300 es
@@ -38,14 +38,16 @@ void main() { gl_Position = vec4(vec2(gl_VertexID & 1, gl_VertexID >> 1) * 4.0 -
 const WHOLE_FRAGMENT = `#version 300 es
 precision highp float;
 uniform vec2 size, reach;
+uniform float scale;
 uniform vec3 body[2];
 uniform sampler2D head, torso, background, masks;
 out vec4 result;
 vec4 at(sampler2D picture, vec2 position) { return texture(picture, position / reach * 0.5 + 0.5); }
 void main() {
-  vec2 here = vec2(gl_FragCoord.x, size.y - gl_FragCoord.y) / size * 2.0 - 1.0;
+  vec2 pixel = vec2(gl_FragCoord.x, size.y - gl_FragCoord.y);
+  vec2 here = pixel / size * 2.0 - 1.0;
   vec2 there = vec2(dot(body[0], vec3(here, 1)), dot(body[1], vec3(here, 1)));
-  vec4 front = texelFetch(head, ivec2(gl_FragCoord.xy), 0);
+  vec4 front = texture(head, pixel / size * scale);
   vec2 mask = at(masks, there).rg;
   vec3 behind = at(torso, there).rgb + (1.0 - mask.r) * at(background, here).rgb;
   float visible = 1.0 - mask.g;
@@ -59,7 +61,7 @@ class Stage {
     const gl = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false });
     if (!gl) throw new Error("this browser has no WebGL 2");
     Object.assign(this, { gl, size, waiting: null });
-    this.lay = this.program(LAY_VERTEX, LAY_FRAGMENT, { size });
+    this.lay = this.program(LAY_VERTEX, LAY_FRAGMENT, {});
     this.whole = this.program(WHOLE_VERTEX, WHOLE_FRAGMENT, { size, reach });
     // Two triangles each, all in one draw. Instances would be shorter, and take SwiftShader, which draws where there is
     // no graphics processor, several times as long.
@@ -71,7 +73,7 @@ class Stage {
       this.texture(name, gl.LINEAR);
       gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, picture);
     }
-    const head = this.texture("head", gl.NEAREST);
+    const head = this.texture("head", gl.LINEAR);
     gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA8, ...size);
     this.target = gl.createFramebuffer();
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.target);
@@ -79,12 +81,12 @@ class Stage {
     this.texture("gaussians", gl.NEAREST);
     gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA32F, 3 * ROW, Math.ceil(count / ROW));
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-    gl.viewport(0, 0, ...size);
   }
 
   // A program, and the pairs of numbers that it is told once.
   program(vertex, fragment, pairs) {
-    const { gl } = this, program = gl.createProgram();
+    const { gl } = this;
+    const program = gl.createProgram();
     for (const [kind, source] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]]) {
       const shader = gl.createShader(kind);
       gl.shaderSource(shader, source);
@@ -109,18 +111,22 @@ class Stage {
     return texture;
   }
 
-  // Draw Gaussians, farthest first, and the body at the affine motion of two rows of three.
-  draw(gaussians, count, body) {
-    const { gl } = this;
+  // Draw Gaussians, farthest first, in a picture at that scale, and the body at the affine motion of two rows of three.
+  draw(gaussians, count, body, scale) {
+    const { gl } = this, size = this.size.map((side) => Math.ceil(side * scale));
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.target);
     gl.clear(gl.COLOR_BUFFER_BIT);
     gl.enable(gl.BLEND);
     gl.useProgram(this.lay);
+    gl.uniform2f(gl.getUniformLocation(this.lay, "size"), ...size);
+    gl.viewport(0, 0, ...size);
     gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, 3 * ROW, Math.ceil(count / ROW), gl.RGBA, gl.FLOAT, gaussians);
     gl.drawElements(gl.TRIANGLES, 6 * count, gl.UNSIGNED_INT, 0);
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
     gl.disable(gl.BLEND);
     gl.useProgram(this.whole);
+    gl.uniform1f(gl.getUniformLocation(this.whole, "scale"), scale);
+    gl.viewport(0, 0, ...this.size);
     gl.uniform3fv(gl.getUniformLocation(this.whole, "body"), body);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     this.waiting = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);

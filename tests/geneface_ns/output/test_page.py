@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import av
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
@@ -32,8 +31,9 @@ from geneface_ns.scene.condition import Condition
 from geneface_ns.scene.person_file import STATEMENT
 from geneface_ns.splat.head import draw_head
 from geneface_ns.splat.portrait import SplatPortrait
+from tests.geneface_ns.output.opened import Opened, apart
 from tests.geneface_ns.splat.tiny import FPS, FRAMES, SIZE, TinyPerson, tiny_person
-from tests.geneface_ns.viewer.browsers import PATIENCE, chromium
+from tests.geneface_ns.viewer.browsers import chromium
 
 NAME = 'Anna & </script><b id="odd">Co</b> "$sound"'
 LIPS_WITHIN = 0.08
@@ -120,41 +120,6 @@ def test_nothing_is_left_where_the_sound_is_none(made: Made, tmp_path: Path) -> 
     assert not list(tmp_path.iterdir())
 
 
-class Opened:
-    """The page in a browser."""
-
-    def __init__(self, browser: Any, path: Path) -> None:
-        self.page = browser.new_context(viewport={"width": 400, "height": 400}).new_page()
-        self.errors: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.errors.append(message.text))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url.split(",")[0]))
-        self.page.goto(path.as_uri())
-        self.wait(lambda: self.page.evaluate("!!window.talkingHead") and self.state()["shown"] >= 0)
-
-    def state(self) -> dict[str, Any]:
-        return self.page.evaluate("talkingHead.state()")
-
-    def frame(self, index: int) -> Tensor:
-        """Scrub to a frame, and see it: [H, W, 3] in [0, 1]."""
-        self.page.get_by_label("Frame").fill(str(index))
-        self.wait(lambda: self.state()["shown"] == index)
-        return self.picture()
-
-    def picture(self) -> Tensor:
-        self.page.wait_for_timeout(300)  # until what is drawn is on the screen
-        shot = Image.open(BytesIO(self.page.locator("canvas").screenshot())).convert("RGB")
-        return torch.from_numpy(np.array(shot)) / 255
-
-    def wait(self, condition: Any) -> None:
-        for _ in range(round(PATIENCE / 0.05)):
-            if condition():
-                return
-            self.page.wait_for_timeout(50)
-        pytest.fail(f"it did not happen: {self.errors} {self.page.locator('body').inner_text()}")
-
-
 @pytest.fixture(scope="module")
 def opened(made: Made) -> Iterator[Opened]:
     with chromium() as browser:
@@ -234,11 +199,22 @@ def test_a_drag_turns_the_head(made: Made, opened: Opened) -> None:
     assert decibels(opened.picture(), filmed, opacity > 0.02) > 40
 
 
+def test_half_as_large_it_is_the_same_head(made: Made, opened: Opened) -> None:
+    """As it is drawn where drawing takes too long."""
+    whole = opened.frame(15)
+    opened.page.evaluate(
+        "() => { const { head, stage } = talkingHead, row = (name, width) => head.row(name, 15, width);"
+        "stage.draw(head.sorted, head.see(row('view', 12), 0.5), row('body', 6), 0.5); }"
+    )
+    half = opened.picture()
+    truth, opacity = expected(made, 15)
+    assert 24 < decibels(half, truth, opacity > 0.02) < decibels(whole, truth, opacity > 0.02)
+    assert decibels(half, truth, opacity <= 0.001) > 36
+
+
 def test_the_sound_is_its_clock(opened: Opened) -> None:
     opened.frame(0)
-    opened.page.evaluate(
-        "watched = []; setInterval(() => { const s = talkingHead.state(); if (s.playing) watched.push(s); }, 10); 0"
-    )
+    opened.watch()
     opened.page.get_by_role("button", name="Play").click()
     opened.wait(lambda: opened.state()["time"] > 0.6)
     opened.page.get_by_role("button", name="Pause").click()
@@ -249,9 +225,8 @@ def test_the_sound_is_its_clock(opened: Opened) -> None:
     opened.page.get_by_role("button", name="Play").click()
     opened.wait(lambda: not opened.state()["playing"])
     assert opened.state()["shown"] == FRAMES - 1
-    watched = [state for state in opened.page.evaluate("watched") if state["time"] > 0.3]
-    apart = [max(s["shown"] / FPS - s["time"], s["time"] - (s["shown"] + 1) / FPS, 0) for s in watched]
-    assert median(apart) < LIPS_WITHIN
+    watched = opened.watched()
+    assert median(apart(watched, FPS)) < LIPS_WITHIN
     assert len({state["shown"] for state in watched}) > FRAMES / 4
     # Once more from the beginning.
     opened.page.get_by_role("button", name="Play").click()
