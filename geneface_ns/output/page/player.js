@@ -2,8 +2,8 @@
 
 const MOST_TURN = 0.3; // radians beside the filmed pose: farther away nothing was ever seen
 const PER_PIXEL = 0.004; // radians
-
 const SLOWEST = 0.2; // seconds of drawing that are reckoned with
+
 const SLOW = 1.5; // frames that pass while one is drawn, above which the head is drawn at half its size while it moves
 
 const byId = (name) => document.getElementById(name);
@@ -14,7 +14,8 @@ async function pictureOf(base64) {
 
 class Player {
   constructor(about, head, stage) {
-    Object.assign(this, { about, head, stage, yaw: 0, pitch: 0, moved: -1, drawn: "", drawing: -1, shown: -1, pictures: 0, took: 0, slow: false });
+    Object.assign(this, { about, head, stage, yaw: 0, pitch: 0, took: 0, slow: false, pictures: 0 });
+    Object.assign(this, { moved: -1, drawn: "", drawing: -1, shown: -1 });
     this.sound = byId("sound");
     const { sound } = this, play = byId("play"), frame = byId("frame"), canvas = byId("picture");
     play.onclick = () => (sound.paused ? sound.play() : sound.pause());
@@ -62,10 +63,10 @@ class Player {
     byId("time").value = `${(index / fps).toFixed(1)} / ${(frames / fps).toFixed(1)} s`;
   }
 
-  // Seconds until a picture that is begun now is seen, and to the middle of the time that it stays: where drawing takes
-  // longer than a frame lasts, it stays as long as that.
+  // Seconds until a picture that is begun now is seen, and half as many again: to the middle of the time that it stays,
+  // where drawing takes longer than a frame lasts.
   ahead() {
-    return this.sound.paused ? 0 : this.took + Math.max(this.took - 1 / this.about.fps, 0) / 2;
+    return this.sound.paused ? 0 : 1.5 * this.took;
   }
 
   // What the page is at, for whoever watches it.
