@@ -73,11 +73,10 @@ class PageBenchmark:
             used = processor_seconds() - used
             watched = opened.watched()
         shown = watched[-1]["pictures"] - watched[0]["pictures"]
+        seconds, size = watched[-1]["time"] - watched[0]["time"], "half" if watched[-1]["slow"] else "full"
+        print(f"{shown / seconds:.1f} pictures a second, the head at {size} size")
         print(f"{1000 * used / shown:.0f} ms of processors for each, the whole browser's")
         late = np.array(apart(watched, fps))
-        print(
-            f"{shown / (watched[-1]['time'] - watched[0]['time']):.1f} pictures a second, the head at {'half' if watched[-1]['slow'] else 'full'} size"
-        )
         print(
             f"sound and picture apart: median {1000 * np.median(late):.0f} ms, 95 % under "
             f"{1000 * np.quantile(late, 0.95):.0f} ms, {100 * np.mean(late <= LATE):.0f} % within {1000 * LATE:.0f} ms"
