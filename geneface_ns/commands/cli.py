@@ -27,6 +27,7 @@ COMMANDS = {
     "camera-path": Command("camera_path", "CameraPathConfig", "write a camera path around a trained head"),
     "evaluate": Command("evaluate", "EvaluateConfig", "measure a trained head on its test split"),
     "export": Command("export", "ExportConfig", "write a trained head as one file that one can send"),
+    "page": Command("page", "PageConfig", "let a head of Gaussians say something, as a web page in one file"),
     "demo": Command("demo", "DemoConfig", "make a person, train on it, let it speak: out/demo.mp4"),
 }
 

@@ -11,6 +11,8 @@ import tyro
 from audio_motion.errors import InputError
 from audio_motion.files import need_output
 
+PLY = ".ply"
+
 
 @dataclass
 class ExportConfig:
@@ -20,7 +22,7 @@ class ExportConfig:
     """Who it is: the folder of a run of `ns-train geneface`, its config.yml, or a capture: its newest run in outputs/
     here, or in outputs/ beside it."""
     output: Annotated[Path, tyro.conf.Positional]
-    """The person file to write: .gface."""
+    """The person file to write: .gface. Or, of a head of Gaussians, its still face for viewers of Gaussians: .ply."""
     consent: str | None = None
     """What the file is to say of the person's consent, as in "Anna agreed on 3 May 2026; for the museum's tour"."""
     name: str | None = None
@@ -39,8 +41,8 @@ class ExportConfig:
         from geneface_ns.trained.checkpoint import find_run
         from geneface_ns.trained.runs import resolve
 
-        if self.output.suffix.lower() != PERSON_FILE:
-            raise InputError(f"{self.output}: give the person file a name that ends in {PERSON_FILE}")
+        if self.output.suffix.lower() not in (PERSON_FILE, PLY):
+            raise InputError(f"{self.output}: give the person file a name that ends in {PERSON_FILE} (or {PLY})")
         if self.name is not None and not self.name.strip():
             raise InputError("--name is empty; say what the person is called, or leave it out")
         source = resolve(self.run, self.data)
@@ -56,6 +58,17 @@ class ExportConfig:
         from geneface_ns.trained.checkpoint import load_run
 
         portrait, capture, step = load_run(source.path, source.data, "cpu")
+        if self.output.suffix.lower() == PLY:
+            from geneface_ns.output.ply import write_ply
+            from geneface_ns.splat.portrait import SplatPortrait
+
+            if not isinstance(portrait, SplatPortrait):
+                raise InputError(
+                    f"{source.path}: only heads of Gaussians make a {PLY}; ns-train geneface-splat trains one"
+                )
+            count = write_ply(self.output, portrait.head)
+            print(f"{self.output}: {count} Gaussians, {self.output.stat().st_size / 1e6:.1f} MB")
+            return
         if not isinstance(portrait, Portrait):
             raise InputError(f"{source.path}: no person file holds a head of Gaussians yet; send the run's folder")
         postnet = own_postnet(capture, PRETRAINED_GENERATOR)

@@ -29,6 +29,50 @@ class View(NamedTuple):
     """bool [H, W]: the pixels that are asked for; None: all."""
 
 
+def condition_of(
+    c2w: np.ndarray,
+    body: np.ndarray,
+    motion: MotionFrame,
+    capture_size: tuple[int, int],
+    device: torch.device,
+) -> Condition:
+    """What drives one frame.
+
+    Args:
+        c2w: [4, 4] camera to head frame.
+        body: [2, 3] the torso's affine motion, capture pixels (docs/conventions.md).
+        motion: the face.
+        capture_size: width and height of the capture, px.
+        device: of the result.
+    """
+    given = motion.landmarks, motion.eye_openness, c2w, body
+    landmarks, eyes, pose, moved = (_tensor(array, device)[None] for array in given)
+    return Condition(landmarks, eyes, pose, body_in_image_units(moved, *capture_size))
+
+
+def _tensor(array: np.ndarray, device: torch.device) -> torch.Tensor:
+    return torch.as_tensor(np.asarray(array, np.float32), device=device)
+
+
+def conditions_of(
+    trajectory: Trajectory,
+    motion: Iterable[MotionFrame],
+    fps: float,
+    capture_size: tuple[int, int],
+    device: torch.device,
+) -> Iterator[Condition]:
+    """What drives each frame of a face that moves as `motion` says while head and body follow `trajectory`.
+
+    Args:
+        trajectory: head pose and body over time; replayed to and fro.
+        motion: one face a frame, taken one at a time.
+        fps: of `motion`, and so of the frames.
+        capture_size, device: as `condition_of`.
+    """
+    for index, face in enumerate(motion):
+        yield condition_of(*trajectory.at(index / fps), face, capture_size, device)
+
+
 def render_layers(
     renderer: Renderer,
     c2w: np.ndarray,
@@ -49,20 +93,12 @@ def render_layers(
         wanted: bool [H, W]: the pixels that are asked for; None: all.
     """
 
-    def tensor(array: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(np.asarray(array, np.float32), device=renderer.device)
-
     with torch.inference_mode():
-        condition = Condition(
-            tensor(motion.landmarks)[None],
-            tensor(motion.eye_openness)[None],
-            tensor(c2w)[None],
-            body_in_image_units(tensor(body)[None], *renderer.capture_size),
-        )
+        condition = condition_of(c2w, body, motion, renderer.capture_size, renderer.device)
         return renderer.render(
             condition,
             camera,
-            underlay=None if underlay is None else tensor(underlay) / 255,
+            underlay=None if underlay is None else _tensor(underlay, renderer.device) / 255,
             wanted=None if wanted is None else torch.from_numpy(wanted),
         )
 

@@ -91,7 +91,7 @@ class Performer:
         key = self.key(request, script)
 
         def frames_from(first: int) -> Iterator[np.ndarray]:
-            motion, total, trajectory = self._motion(script)
+            motion, total, trajectory = self.motion(script)
             size, finish = look.render_size, look.finish_from(first, pieces_folder(request.output))
             if look.replay is not None:
                 view = partial(look.replay.view, own=self.renderer.camera)
@@ -114,7 +114,7 @@ class Performer:
             sign(request.output, *self.options.look.c2pa)
         return count
 
-    def _motion(self, script: Script) -> tuple[Iterator[MotionFrame], int, Trajectory]:
+    def motion(self, script: Script) -> tuple[Iterator[MotionFrame], int, Trajectory]:
         """The face, frame by frame, how many frames there are, and how head and body move."""
         person, options = self.person, self.options
         if script.sequence is not None:

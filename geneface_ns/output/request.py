@@ -53,8 +53,7 @@ def script_of(request: Request, options: RenderOptions, source: Path) -> Script:
     filmed = options.look.filmed
     if filmed is not None and options.camera_path is not None:
         raise InputError(f"--camera-path does not go with {filmed}, where the head moves as it was filmed")
-    if not 0 <= options.head_motion <= MOST_HEAD_MOTION:
-        raise InputError(f"--head-motion {options.head_motion:g}: give a number from 0 to {MOST_HEAD_MOTION:g}")
+    _check_head_motion(options)
     if options.head_motion != 1:
         elsewhere = {
             "--motion": request.motion,
@@ -88,6 +87,25 @@ def script_of(request: Request, options: RenderOptions, source: Path) -> Script:
             f"{request.motion} is {sequence.duration:.2f} s long, {sound} {duration:.2f} s; give its own sound"
         )
     return Script(sequence, sound, duration)
+
+
+def script_of_page(speech: Path, page: Path, options: RenderOptions, source: Path) -> Script:
+    """As `script_of`, for speech that becomes a page.
+
+    Args:
+        source: the trained head's files.
+
+    Raises:
+        InputError: as `script_of`.
+    """
+    _check_head_motion(options)
+    need_output(page, (speech, source, Path(options.generator)))
+    return Script(None, speech, _seconds(speech, options.tracks))
+
+
+def _check_head_motion(options: RenderOptions) -> None:
+    if not 0 <= options.head_motion <= MOST_HEAD_MOTION:
+        raise InputError(f"--head-motion {options.head_motion:g}: give a number from 0 to {MOST_HEAD_MOTION:g}")
 
 
 def _seconds(sound: Path, tracks: Tracks) -> float:

@@ -54,6 +54,19 @@ class Gaussians(NamedTuple):
     """[N, 3], in about [0, 1]."""
 
 
+class Drive(NamedTuple):
+    """What moves the Gaussians in B frames: all that a frame needs of the condition and the network."""
+
+    moved: Tensor
+    """[B, 68, 3] landmarks beside the person's mean, head frame."""
+    mouth: Tensor
+    """[B, K] weights of the mouth's basis."""
+    eyes: Tensor
+    """[B, L] weights of the eyes' basis."""
+    pose: Tensor
+    """[B, 6] the head's pose in deviations from the training frames' mean."""
+
+
 class SplatHead(nn.Module):
     """Gaussians in the mean face and how a condition moves them.
 
@@ -169,26 +182,42 @@ class SplatHead(nn.Module):
             if len(near) and not (near.min() >= 0 and near.max() < len(self.means)):
                 errors.append(f"{prefix}{name} names Gaussians that are not there")
 
-    def forward(self, condition: Condition) -> Gaussians:
-        """The Gaussians of one frame's condition; differentiable in the parameters."""
+    def drive(self, condition: Condition) -> Drive:
+        """What B frames' condition means to the Gaussians; differentiable in the network's parameters."""
         lower, upper = self.encoder(condition.landmarks, condition.eye_openness)
         pose = ((motion_features(condition.c2w, condition.body)[:, :6] - self.pose_mean) / self.pose_scale).clamp(-4, 4)
         codes = torch.cat([lower, upper], dim=1)
-        of_mouth, of_eyes = (codes + self.network(torch.cat([codes, pose], dim=1)))[0].split([*self.encoder.widths])
+        weights = codes + self.network(torch.cat([codes, pose], dim=1))
+        mouth, eyes = weights.split([*self.encoder.widths], dim=1)
+        return Drive(condition.landmarks - self.mean, mouth, eyes, pose)
+
+    def driven(self, drive: Drive) -> Gaussians:
+        """The Gaussians of one frame, B = 1; differentiable in the parameters."""
         change = torch.zeros(len(self.means), len(UNITS))
         for near, gate, basis, weight in (
-            (self.near_mouth, self.gate_mouth, self.mouth_basis, of_mouth),
-            (self.near_eyes, self.gate_eyes, self.eyes_basis, of_eyes),
+            (self.near_mouth, self.gate_mouth, self.mouth_basis, drive.mouth[0]),
+            (self.near_eyes, self.gate_eyes, self.eyes_basis, drive.eyes[0]),
         ):
             change = change.index_add(0, near, gate * (basis @ weight) * self.units[:, 0])
-        moved = self.weights @ (condition.landmarks[0] - self.mean)
         return Gaussians(
-            self.means + moved + change[:, :3],
+            self.means + self.weights @ drive.moved[0] + change[:, :3],
             self.quats + change[:, 3:7],
             torch.exp(self.scales + change[:, 7:10]),
             torch.sigmoid(self.opacities + change[:, 10]),
-            self.colors + change[:, 11:] + self.pose_colors @ pose[0],
+            self.colors + change[:, 11:] + self.pose_colors @ drive.pose[0],
         )
+
+    def forward(self, condition: Condition) -> Gaussians:
+        """The Gaussians of one frame's condition; differentiable in the parameters."""
+        return self.driven(self.drive(condition))
+
+    @torch.no_grad()
+    def canonical(self) -> Gaussians:
+        """The Gaussians of the mean face in the mean pose."""
+        codes = torch.zeros(1, sum(self.encoder.widths))
+        pose = torch.zeros(1, len(self.pose_mean))
+        mouth, eyes = self.network(torch.cat([codes, pose], dim=1)).split([*self.encoder.widths], dim=1)
+        return self.driven(Drive(torch.zeros(1, *self.mean.shape), mouth, eyes, pose))
 
 
 def draw_head(

@@ -16,6 +16,7 @@ import pytest
 from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.capture_format.pictures import read_png
+from geneface_ns.motion.voice import POSTNET_FILE
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.plugin.trainer import GeneFaceTrainerConfig
 from geneface_ns.renderers.choose import choose_renderer
@@ -26,7 +27,7 @@ from geneface_ns.trained.checkpoint import FOLDER, read
 from geneface_ns.trained.load import load_trained
 from method_configs.geneface import geneface
 from method_configs.geneface_splat import geneface_splat
-from tests.geneface_ns.fakes import write_run
+from tests.geneface_ns.fakes import write_postnet, write_run
 
 BIN = Path(sys.executable).parent
 STEPS = 160
@@ -145,3 +146,14 @@ def test_it_trains_on_the_cpu_alone(place: Path, tmp_path: Path):
         asked.save_config()
     with pytest.raises(InputError, match="--device cuda: geneface-splat runs on the CPU"):
         load_trained(place / "outputs" / "x" / "geneface-splat" / "run", device="cuda")
+
+
+def test_it_becomes_a_page_and_a_ply(place: Path, trained: Path):
+    write_postnet(place / "anna" / POSTNET_FILE, load_capture(place / "anna"))
+    printed = run(place, "geneface", "page", "anna", "anna/audio.wav", "anna.html", "--name", "Anna the first")
+    assert "anna.html: 33 frames" in printed
+    assert "<title>Anna the first (synthetic)</title>" in (place / "anna.html").read_text()
+    assert "Gaussians" in run(place, "geneface", "export", "anna", "anna.ply")
+    assert (place / "anna.ply").read_bytes().startswith(b"ply\nformat binary_little_endian 1.0\n")
+    refused = run(place, "geneface", "page", "anna", "anna/audio.wav", "anna.mp4", code=2)
+    assert "give the page a name that ends in .html" in refused
