@@ -16,7 +16,7 @@ from nerfstudio.viewer.viewer import Viewer
 
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
-from geneface_ns.plugin import model as plugin_model
+from geneface_ns.plugin import portrait_model
 from geneface_ns.plugin.model import GeneFaceModelConfig
 from geneface_ns.plugin.viewer import CaptureView, in_viewer, message_picture
 from geneface_ns.viewer import host
@@ -121,7 +121,7 @@ def test_a_camera_that_cannot_be_rendered_is_said_in_the_picture_and_the_viewer_
 
 def test_the_thread_would_end_with_the_error(viewer: Viewer, monkeypatch: pytest.MonkeyPatch):
     # Why the message takes the picture's place: nerfstudio's thread ends with anything that is raised in it.
-    monkeypatch.setattr(plugin_model, "in_viewer", lambda: False)
+    monkeypatch.setattr(portrait_model, "in_viewer", lambda: False)
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     browser = Browser()
     machine = RenderStateMachine(viewer, 10, browser)  # type: ignore[arg-type]
