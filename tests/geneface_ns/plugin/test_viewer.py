@@ -117,6 +117,8 @@ def test_a_camera_that_cannot_be_rendered_is_said_in_the_picture_and_the_viewer_
     viewer.control_panel.crop_viewport = False
     assert not is_message(next_picture(viewer, machine, browser))
     machine.running = False
+    machine.join(60)  # Python must not end while it renders
+    assert not machine.is_alive()
 
 
 def test_the_thread_would_end_with_the_error(viewer: Viewer, monkeypatch: pytest.MonkeyPatch):
@@ -168,3 +170,5 @@ def test_a_viser_that_cannot_play_sound_is_said_and_the_viewer_goes_on(
     machine.start()
     assert not is_message(next_picture(viewer, machine, browser))
     machine.running = False
+    machine.join(60)  # Python must not end while it renders
+    assert not machine.is_alive()
