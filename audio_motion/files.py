@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import re
 import stat
@@ -166,6 +167,22 @@ def _hold(folder: Path) -> int:
         if folder.exists() and os.path.samestat(os.fstat(handle), folder.stat()):
             return handle
         os.close(handle)  # removed by its last holder before we had it
+
+
+def sha256_of(path: Path, before: bytes = b"") -> str:
+    """SHA-256 over a file's bytes, in hexadecimal digits.
+
+    Args:
+        before: what is hashed before them.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.sha256(before)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def spare_inputs(output: Path, inputs: Iterable[Path | None]) -> None:

@@ -113,8 +113,10 @@ def write_lines(file: TextIO, generator: Generator, chunks: Iterable[MotionChunk
         print(json.dumps(facts), file=file, flush=True)
 
     face = generator.face
-    write({"schema_version": 1, "space": "head", "fps": fps, "person": face.person, "mean": _rounded(face.mean)})
     for chunk in chunks:
+        if chunk.first == 0:  # not before: sound that is refused leaves nothing behind
+            facts = {"schema_version": 1, "space": "head", "fps": fps}
+            write({**facts, "person": face.person, "mean": _rounded(face.mean)})
         for number, (landmarks, eyes) in enumerate(zip(chunk.landmarks, chunk.eye_openness, strict=True), chunk.first):
             time = round(number / fps, 6)
             write({"frame": number, "time": time, "landmarks": _rounded(landmarks), "eye_openness": _rounded(eyes)})

@@ -19,7 +19,7 @@ from rich.console import Console
 from torch import Tensor
 
 from audio_motion.errors import InputError, one_line
-from audio_motion.files import need_file, written_whole
+from audio_motion.files import need_file, sha256_of, written_whole
 
 _PATIENCE = 10.0
 """Seconds that a server may keep us waiting."""
@@ -80,7 +80,7 @@ def fetched(url: str, path: Path, sha256: str | None = None) -> Path:
                 raise ConnectionError("the connection broke off")
             if sha256 is None:
                 _check_parts(temporary)
-            elif _sha256(temporary) != sha256:
+            elif sha256_of(temporary) != sha256:
                 raise ConnectionError(f"what arrived is another file: its SHA-256 is not {sha256[:12]}…")
     except (OSError, http.client.HTTPException) as error:
         raise InputError(f"{path.name} is not on this machine; download {url} to {path} ({_why(error)})") from error
@@ -145,18 +145,10 @@ def _compared(path: Path) -> Path:
         ConnectionError: it is another; then it has been removed.
     """
     kept = path.resolve()
-    if re.fullmatch("[0-9a-f]{64}", kept.name) and _sha256(kept) != kept.name:
+    if re.fullmatch("[0-9a-f]{64}", kept.name) and sha256_of(kept) != kept.name:
         kept.unlink()
         raise ConnectionError(f"what arrived as {path.name} is damaged")
     return path
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def _why(error: Exception) -> str:

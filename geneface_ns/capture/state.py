@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from audio_motion.errors import InputError
-from audio_motion.files import written_whole
+from audio_motion.files import sha256_of, written_whole
 from audio_motion.json_file import read_json
 from geneface_ns.capture.options import CaptureOptions
 from geneface_ns.capture_format.layout import Layout
@@ -52,14 +52,10 @@ def source_key(config: CaptureOptions) -> str:
     Raises:
         InputError: the video is not there or not readable.
     """
-    digest = hashlib.sha256(json.dumps([VERSION, config.content()], sort_keys=True).encode())
     try:
-        with config.video.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return sha256_of(config.video, json.dumps([VERSION, config.content()], sort_keys=True).encode())
     except OSError as error:
         raise InputError(f"{config.video}: {error.strerror}; give a video") from error
-    return digest.hexdigest()
 
 
 def open_state(config: CaptureOptions, layout: Layout) -> State:
@@ -71,8 +67,8 @@ def open_state(config: CaptureOptions, layout: Layout) -> State:
     key = source_key(config)
     known = _read(layout.state)
     if known is not None and (known["key"] == REMOVED or (known["key"] == key and _lost(layout, known["stages"]))):
-        clear(layout)
-        known = None
+        clear(layout)  # what lies beside it is the user's, or was made of the capture, as a post-net is
+        return State(layout, key)
     if known is None and not _holds_anything(layout):
         return State(layout, key)
     if known is not None and known["key"] == key:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from audio_motion.errors import InputError
-from audio_motion.files import written_whole
+from audio_motion.files import sha256_of, written_whole
 from audio_motion.json_file import read_json
 from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.capture_format.fingerprint import fingerprint
@@ -29,7 +29,7 @@ class Decided:
     """What the first run decided and later ones keep to, as long as nobody asks for something else."""
 
     video: tuple[str, ...]
-    """Name, size and time of the file."""
+    """Name, size and time of the file, and the SHA-256 of its bytes."""
     size: int | None
     """Pixels of the capture's longer side, as `geneface process --size` has it."""
     minutes: float | None = None
@@ -118,7 +118,7 @@ class Work:
 
 def decide(options: TalkOptions, before: Decided | None) -> Decided:
     """What is to be made, of what is asked for and what was decided before."""
-    video = tuple(facts_of(options.video))
+    video = _identity(options.video, before)
     if before is None or before.video != video:
         size = options.size if options.size or options.minutes is None else size_for(options.minutes)
         return Decided(video, size, options.minutes, options.iterations)
@@ -133,6 +133,24 @@ def decide(options: TalkOptions, before: Decided | None) -> Decided:
     if options.iterations is not None:
         decided = replace(decided, iterations=options.iterations, minutes=None)
     return decided
+
+
+def _identity(video: Path, before: Decided | None) -> tuple[str, ...]:
+    """Name, size, time and SHA-256 of the video; those decided before, where it is that file or a copy of it.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    facts = tuple(facts_of(video))
+    if before is not None and before.video[: len(facts)] == facts:
+        return before.video
+    try:
+        known = (*facts, sha256_of(video))
+    except OSError as error:
+        raise InputError(f"{video}: {error.strerror}; give a video") from error
+    if before is not None and before.video[len(facts) :] == known[len(facts) :]:
+        return before.video
+    return known
 
 
 def iterations_in(minutes: float, step: float) -> int:

@@ -155,3 +155,12 @@ def test_mistakes(tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixtur
             main(["predict", *map(str, words), "--generator", str(checkpoint)])
         assert ended.value.code == 2
         assert problem in capsys.readouterr().err
+
+
+def test_refused_sound_leaves_no_line_behind(checkpoint: Path) -> None:
+    command = ["predict", "-", "-", "--rate", "16000", "--generator", checkpoint]
+    done = subprocess.run(
+        [sys.executable, "-m", "audio_motion.cli", *map(str, command)], input=b"", capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"no samples" in done.stderr

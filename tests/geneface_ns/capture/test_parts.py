@@ -264,6 +264,18 @@ def test_state_is_for_one_video_and_one_set_of_options(tmp_path: Path) -> None:
     assert not layout.work.exists()
 
 
+def test_a_capture_that_lost_its_transforms_is_made_anew_beside_what_was_made_of_it(tmp_path: Path) -> None:
+    video = tmp_path / "a.mp4"
+    video.write_bytes(b"one")
+    config = CaptureOptions(video, tmp_path / "out")
+    layout = Layout(config.output)
+    open_state(config, layout).mark("finish")
+    layout.audio.touch()
+    (layout.root / "postnet.safetensors").touch()
+    assert open_state(config, layout).stages == {}
+    assert [path.name for path in layout.root.iterdir()] == ["postnet.safetensors"]
+
+
 def test_a_damaged_state_is_of_an_unknown_video(tmp_path: Path) -> None:
     video = tmp_path / "a.mp4"
     video.write_bytes(b"one")

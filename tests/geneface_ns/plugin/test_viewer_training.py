@@ -81,7 +81,7 @@ def test_it_learns_while_it_plays(training: Training) -> None:
         page.wait(lambda: page.state()["shown"] > 2, "pictures of the performance")
         before, shown = training.step, page.state()["shown"]
         page.wait(lambda: training.step > before + 24, "steps while it plays")
-        assert page.state()["shown"] > shown + 5
+        page.wait(lambda: page.state()["shown"] > shown + 5, "pictures while it learns")
         assert not page.sound("paused")
         assert f"of {FRAMES}" in page.time_line()
         assert [error for error in page.errors if "ERR_NAME_NOT_RESOLVED" not in error] == []

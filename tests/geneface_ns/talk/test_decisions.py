@@ -60,6 +60,16 @@ def test_what_was_decided_stays(options: TalkOptions) -> None:
     assert kept(first, other, None).startswith("talk.mp4 is not the file that it was")
 
 
+def test_a_copy_is_the_same_video(options: TalkOptions) -> None:
+    first = decide(options, None)
+    options.video.rename(options.video.with_name("renamed.mp4"))
+    options.video.with_name("renamed.mp4").touch()
+    copied = replace(options, video=options.video.with_name("renamed.mp4"))
+    assert decide(copied, first) == first
+    copied.video.write_bytes(b"A video")  # as large, but another
+    assert decide(copied, first).video != first.video
+
+
 def test_steps_of_minutes() -> None:
     assert iterations_in(5.0, 0.1) == 3000
     assert iterations_in(0.01, 10.0) == 100
