@@ -60,26 +60,29 @@ class ColourConverter:
     """Turns decoded pictures of one stream into RGB with BT.709's primaries and an SDR display's gamma."""
 
     def __init__(self) -> None:
-        self._kind: tuple | None = None
-        self._graph = Graph()
+        self._graphs: dict[tuple, Graph] = {}
 
-    def __call__(self, frame: VideoFrame, width: int, height: int) -> np.ndarray:
-        """A picture as uint8 RGB [height, width, 3]; its display matrix is not applied."""
+    def __call__(self, frame: VideoFrame, width: int, height: int, matrix: int | None = None) -> np.ndarray:
+        """A picture as uint8 RGB [height, width, 3]; its display matrix is not applied.
+
+        Args:
+            matrix: between Y'CbCr and R'G'B', for a part of a picture: see `colour_matrix`.
+        """
         kind = (dynamic_range(frame), int(frame.color_primaries), width, height)
         plain = kind[0] is None and kind[1] not in _PRIMARIES
         rgb = frame.reformat(
             width=width,
             height=height,
             format="rgb24" if plain else "gbrp16le",
-            src_colorspace=_matrix(frame),
+            src_colorspace=colour_matrix(frame) if matrix is None else matrix,
             dst_color_range="JPEG",
             interpolation=Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND,
         )
         if not plain:
-            if kind != self._kind:
-                self._kind, self._graph = kind, _table_lookup(rgb, sdr_table(kind[0], kind[1]))
-            self._graph.vpush(rgb)
-            rgb = self._graph.vpull()
+            if kind not in self._graphs:
+                self._graphs[kind] = _table_lookup(rgb, sdr_table(kind[0], kind[1]))
+            self._graphs[kind].vpush(rgb)
+            rgb = self._graphs[kind].vpull()
         return rgb.to_ndarray()
 
 
@@ -143,8 +146,9 @@ def _table_lookup(like: VideoFrame, table: np.ndarray) -> Graph:
     return graph
 
 
-def _matrix(frame: VideoFrame) -> int:
-    """The matrix between Y'CbCr and R'G'B', as the decoder's or the scaler's number."""
+def colour_matrix(frame: VideoFrame) -> int:
+    """The matrix between Y'CbCr and R'G'B' of a whole picture, whose size is looked at where it is not tagged, as the
+    decoder's or the scaler's number."""
     tagged = int(frame.colorspace)
     if tagged in _MATRICES:
         return _MATRICES[tagged]

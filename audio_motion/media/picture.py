@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import av
-import cv2
 import numpy as np
-from av.buffer import Buffer
 from av.video.frame import VideoFrame
 
 from audio_motion.errors import InputError
 from audio_motion.media.clock import Clock, read_clock
-from audio_motion.media.colour import ColourConverter, dynamic_range
+from audio_motion.media.colour import dynamic_range
 from audio_motion.media.container import AS_PLAYED, Tracks, known_stream, opened, reason
 from audio_motion.media.decode import decoded_pictures
 from audio_motion.media.interlace import deinterlaced
+from audio_motion.media.lazy_frame import Converter, LazyFrame, Orientation
 
 _SLACK = 1e-4
 """Seconds within which two times are one, whatever the rounding of the file's."""
@@ -54,8 +52,7 @@ def probe(path: Path, tracks: Tracks = AS_PLAYED) -> VideoInfo:
     assert clock.first is not None
     frame = clock.first
     width, height = _square(frame, clock.pixel_aspect)
-    if _orientation(frame)[0]:
-        width, height = height, width
+    width, height = Orientation.of(frame).size(width, height)
     notes = [*clock.picture_notes, *clock.sound_notes]
     hdr = dynamic_range(frame)
     if hdr:
@@ -93,9 +90,32 @@ def read_frames(
     Raises:
         InputError: as `probe`, or damaged; the message names the second.
     """
+    for time, frame in lazy_frames(path, fps, threads, tracks, deinterlace):
+        yield time, frame.rgb
+
+
+def lazy_frames(
+    path: Path,
+    fps: float | None = None,
+    threads: int = 0,
+    tracks: Tracks = AS_PLAYED,
+    deinterlace: bool = False,
+    turn: int = 0,
+) -> Iterator[tuple[float, LazyFrame]]:
+    """The same frames, for those who look at parts of them, or at few.
+
+    Args:
+        turn: degrees clockwise by which they are turned: 0, 90, 180 or 270.
+
+    Yields:
+        Time in seconds as `read_frames`, and the frame.
+
+    Raises:
+        InputError: as `read_frames`.
+    """
     path = Path(path)
     clock = _usable(path, tracks)
-    frames = _native_frames(path, clock, threads, deinterlace)
+    frames = _native_frames(path, clock, threads, deinterlace, turn)
     yield from frames if fps is None else _resampled(frames, fps, clock.end)
 
 
@@ -108,42 +128,44 @@ def _usable(path: Path, tracks: Tracks) -> Clock:
     return clock
 
 
-def _native_frames(path: Path, clock: Clock, threads: int, deinterlace: bool) -> Iterator[tuple[float, np.ndarray]]:
+def _native_frames(
+    path: Path, clock: Clock, threads: int, deinterlace: bool, turn: int
+) -> Iterator[tuple[float, LazyFrame]]:
     assert clock.zero is not None
     assert clock.picture is not None
-    convert, first_size, turn = ColourConverter(), None, None
+    convert, size, orientation = Converter(path), None, None
     with opened(path, "a video") as container:
         stream = known_stream(path, container.streams.video, clock.picture)
         stream.thread_type = "AUTO"
         stream.thread_count = threads
         pictures = decoded_pictures(path, container, stream, clock.first_key, clock.stamps)
         try:
-            for time, frame in deinterlaced(pictures, deinterlace):
+            for time, picture in deinterlaced(pictures, deinterlace):
                 # Asking a frame for its side data makes a cycle of the two, which stay until Python looks for such: a
                 # hundred pictures, 1 GB at 2160p.
-                turn = turn or _orientation(frame)
-                rgb = _turned(convert(frame, *_square(frame, clock.pixel_aspect)), *turn)
-                first_size = first_size or (rgb.shape[1], rgb.shape[0])
-                yield time - clock.zero, _fitted(rgb, first_size)
+                orientation = orientation or Orientation.of(picture).clockwise(turn)
+                frame = LazyFrame(picture, convert, _square(picture, clock.pixel_aspect), orientation, size)
+                size = frame.size
+                yield time - clock.zero, frame
         except av.FFmpegError as error:
-            raise InputError(f"{path}: its pictures cannot be converted ({reason(error)}); encode it again") from error
+            raise InputError(
+                f"{path}: its pictures cannot be deinterlaced ({reason(error)}); encode it again"
+            ) from error
 
 
-def _resampled(
-    frames: Iterator[tuple[float, np.ndarray]], fps: float, end: float
-) -> Iterator[tuple[float, np.ndarray]]:
+def _resampled(frames: Iterator[tuple[float, LazyFrame]], fps: float, end: float) -> Iterator[tuple[float, LazyFrame]]:
     """What is shown at each i / fps. Half a step ahead counts too, so that a file at that very rate is given as it is,
     but no more than half the time since the frame before: that is the nearer one then."""
     index = 0
-    previous: tuple[float, np.ndarray] | None = None
-    for time, rgb in frames:
+    previous: tuple[float, LazyFrame] | None = None
+    for time, frame in frames:
         if previous is not None:
             # A tie goes to the earlier frame, whatever the rounding of the timestamps.
             until = time - min(0.5 / fps, (time - previous[0]) / 2) + _SLACK
             while index / fps <= until:
                 yield index / fps, previous[1]
                 index += 1
-        previous = (time, rgb)
+        previous = (time, frame)
     count = _grid(max(end, previous[0]) if previous is not None else 0.0, fps)
     while previous is not None and index < count:
         yield index / fps, previous[1]
@@ -158,37 +180,3 @@ def _grid(end: float, fps: float) -> int:
 def _square(frame: VideoFrame, aspect: float) -> tuple[int, int]:
     """Width and height of a frame with square pixels, not turned."""
     return max(1, round(frame.width * aspect)), frame.height
-
-
-def _orientation(frame: VideoFrame) -> tuple[bool, bool, bool]:
-    """How a frame is to be turned, by its display matrix: whether rows become columns, and whether the result is then
-    flipped from left to right and from top to bottom."""
-    side = frame.side_data.get("DISPLAYMATRIX")
-    if side is None:
-        return False, False, False
-    # A stored point (x, y) is shown at (a x + c y, b x + d y); cameras turn by quarters.
-    a, b, _, c, d = np.frombuffer(bytes(cast("Buffer", side)), np.int32)[:5].astype(float)
-    if abs(b) + abs(c) > abs(a) + abs(d):
-        return True, c < 0, b < 0
-    return False, a < 0, d < 0
-
-
-def _turned(rgb: np.ndarray, transpose: bool, mirror: bool, upend: bool) -> np.ndarray:
-    if transpose:
-        rgb = rgb.transpose(1, 0, 2)
-    return np.ascontiguousarray(rgb[:: -1 if upend else 1, :: -1 if mirror else 1])
-
-
-def _fitted(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A frame in the first one's size (width, height): a stream may change its resolution midway. Of another shape, it
-    is put in the middle of black."""
-    width, height = size
-    if rgb.shape[:2] == (height, width):
-        return rgb
-    scale = min(width / rgb.shape[1], height / rgb.shape[0])
-    inner = (min(width, max(1, round(rgb.shape[1] * scale))), min(height, max(1, round(rgb.shape[0] * scale))))
-    small = cv2.resize(rgb, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    whole = np.zeros((height, width, 3), np.uint8)
-    x, y = (width - inner[0]) // 2, (height - inner[1]) // 2
-    whole[y : y + inner[1], x : x + inner[0]] = small
-    return whole

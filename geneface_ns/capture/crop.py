@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from audio_motion.media import LazyFrame
+
 WIDTHS_ACROSS = 2.4
 """Side of the crop in widths of the face box: hair above, shoulders below and beside."""
 LOOK_DOWN = 0.15
@@ -31,7 +33,13 @@ class Crop:
 
     def apply(self, rgb: np.ndarray) -> np.ndarray:
         """uint8 [H, W, 3] -> uint8 [out_height, out_width, 3]."""
-        part = rgb[self.y : self.y + self.height, self.x : self.x + self.width]
+        return self._resized(rgb[self.y : self.y + self.height, self.x : self.x + self.width])
+
+    def of(self, frame: LazyFrame) -> np.ndarray:
+        """The same of a frame, for the cost of the part."""
+        return self._resized(frame.part(self.x, self.y, self.width, self.height))
+
+    def _resized(self, part: np.ndarray) -> np.ndarray:
         if (self.out_width, self.out_height) == (self.width, self.height):
             return np.ascontiguousarray(part)
         shrink = self.out_width < self.width

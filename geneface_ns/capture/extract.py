@@ -107,7 +107,7 @@ def extract(
                     first += CHUNK
                     rows.clear()
 
-        for frame, rgb in enumerate(source.frames()):
+        for frame, whole in enumerate(source.frames()):
             if count is not None and frame >= count:
                 break
             total = frame + 1
@@ -120,7 +120,7 @@ def extract(
             anew = frame == start and detector is not None
             if detector is None:
                 detector = make_detector()
-            picture = crop.apply(rgb)
+            picture = crop.of(whole)
             waiting.append(
                 (
                     detecting.submit(mesh, picture, anew, detector),

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from audio_motion.errors import InputError
+from audio_motion.media import LazyFrame
 from geneface_ns.capture.combs import combed
-from geneface_ns.capture.cuts import CutDetector
+from geneface_ns.capture.cuts import ENOUGH_FOR_CUTS, CutDetector
 from geneface_ns.capture.faces import Faces, face_finder
 from geneface_ns.capture.source import SHORTEST, Source
 from geneface_ns.capture.spans import Run, advised, runs, second, shots
@@ -61,17 +62,17 @@ def scan(source: Source, advance: Callable[[], None]) -> Scan:
     every = max(1, round(source.fps / LOOKS_PER_SECOND))
     looks: list[Look] = []
     cuts: list[int] = []
-    before: np.ndarray | None = None
+    before: LazyFrame | None = None
     count, size = 0, (0, 0)
-    for rgb in source.frames():
-        if cut(rgb):
+    for frame in source.frames():
+        if cut(frame.shrunk(ENOUGH_FOR_CUTS)):
             cuts.append(count)
         if count % every == 0:
-            faces = find(rgb)
-            teeth = combed(before, rgb, faces.boxes[0]) if before is not None and faces.upright else None
+            faces = find(frame.rgb)
+            teeth = combed(before.rgb, frame.rgb, faces.boxes[0]) if before is not None and faces.upright else None
             looks.append(Look(count, faces, teeth))
-        before = rgb if (count + 1) % every == 0 else None
-        count, size = count + 1, (rgb.shape[1], rgb.shape[0])
+        before = frame if (count + 1) % every == 0 else None
+        count, size = count + 1, frame.size
         advance()
     if count < SHORTEST * source.fps - 1:
         raise InputError(

@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from audio_motion.errors import InputError
-from audio_motion.media import Tracks, VideoInfo, probe, read_frames
-from geneface_ns.capture.faces import turned_by
+from audio_motion.media import LazyFrame, Tracks, VideoInfo, lazy_frames, probe
 from geneface_ns.capture.options import CaptureOptions
 
 SHORTEST = 3.0
@@ -36,8 +33,8 @@ class Source:
         """The video."""
         return self.config.video
 
-    def frames(self) -> Iterator[np.ndarray]:
-        """uint8 RGB [H, W, 3], one a frame of the capture.
+    def frames(self) -> Iterator[LazyFrame]:
+        """One a frame of the capture.
 
         Raises:
             InputError: the video is damaged.
@@ -81,15 +78,15 @@ def open_source(config: CaptureOptions) -> Source:
 
 def span_frames(
     path: Path, fps: float, start: float, end: float, turn: int, tracks: Tracks, deinterlace: bool
-) -> Iterator[np.ndarray]:
-    """The frames of a span of a video, uint8 RGB [H, W, 3], turned clockwise by `turn` degrees.
+) -> Iterator[LazyFrame]:
+    """The frames of a span of a video, turned clockwise by `turn` degrees.
 
     Raises:
         InputError: the video is damaged.
     """
-    for time, rgb in read_frames(path, fps, tracks=tracks, deinterlace=deinterlace):
+    for time, frame in lazy_frames(path, fps, tracks=tracks, deinterlace=deinterlace, turn=turn):
         # Half a frame of slack: what is asked for need not fall on a frame.
         if time >= end - 0.5 / fps:
             return
         if time >= start - 0.5 / fps:
-            yield turned_by(rgb, turn)
+            yield frame

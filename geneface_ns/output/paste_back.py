@@ -82,10 +82,10 @@ def original_frames(video: Path, capture: Capture) -> Iterator[np.ndarray]:
     origin, left = origin_of(capture), len(capture)
     end = origin.start + left / capture.fps
     tracks = Tracks(picture=origin.picture_track)
-    for rgb in span_frames(video, capture.fps, origin.start, end, origin.turn, tracks, origin.deinterlace):
+    for frame in span_frames(video, capture.fps, origin.start, end, origin.turn, tracks, origin.deinterlace):
         if left:
             left -= 1
-            yield rgb
+            yield frame.rgb
     if left:
         raise InputError(f"{video}: ends {left} frames before {capture.folder} does; give {origin.video}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
-from audio_motion.media import SAMPLE_RATE, Tracks, load_audio, probe, read_frames
+from audio_motion.media import SAMPLE_RATE, Tracks, lazy_frames, load_audio, probe, read_frames
 
 SIZE = (96, 64)
 SQUARE = 8
@@ -165,6 +167,21 @@ def encoded_sound(audio: Any, sound: Sound) -> list[av.Packet]:
     return packets + audio.encode(None)
 
 
+def assert_parts_are_the_whole_s(path: Path, tracks: Tracks = Tracks(), turn: int = 0) -> None:  # noqa: B008
+    """Check that a part of a frame is to the bit what the whole frame shows there, and a shrunk frame what it shows."""
+    for _, frame in itertools.islice(lazy_frames(path, tracks=tracks, turn=turn), 3):
+        width, height = frame.size
+        boxes = [(x * width // 8, y * height // 8, width // 3, height // 3) for x, y in ((0, 0), (3, 2), (5, 5))]
+        boxes = [*boxes, (0, 0, width, height)]
+        parts, shrunk = [frame.part(*box) for box in boxes], frame.shrunk(40)
+        for (x, y, across, down), part in zip(boxes, parts, strict=True):
+            np.testing.assert_array_equal(part, frame.rgb[y : y + down, x : x + across])
+        scale = 40 / max(frame.size)
+        assert max(shrunk.shape) == 40
+        expected = cv2.resize(frame.rgb, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+        assert np.abs(shrunk.astype(float) - expected).mean() < 12
+
+
 def assert_in_place(
     path: Path,
     times: Sequence[float],
@@ -183,6 +200,7 @@ def assert_in_place(
         sound_start: when the first second of `content` was written to be heard.
         heard: seconds of the file at which the sound is looked at.
     """
+    assert_parts_are_the_whole_s(path, tracks)
     numbers = list(range(len(times))) if numbers is None else list(numbers)
     zero = times[0] if zero is None else zero
     info = probe(path, tracks)

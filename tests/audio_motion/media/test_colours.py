@@ -13,8 +13,17 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
-from audio_motion.media import probe, read_frames
-from tests.audio_motion.media.kinds import SIZE, Kind, assert_in_place, boxes, number_of, picture, write
+from audio_motion.media import lazy_frames, probe, read_frames
+from tests.audio_motion.media.kinds import (
+    SIZE,
+    Kind,
+    assert_in_place,
+    assert_parts_are_the_whole_s,
+    boxes,
+    number_of,
+    picture,
+    write,
+)
 
 COLOURS = [(200, 140, 120), (40, 90, 160), (235, 235, 235), (16, 120, 60)]
 """Skin, a blue, near white, a dark green: stripes from left to right."""
@@ -31,6 +40,7 @@ def stripes(size: tuple[int, int]) -> np.ndarray:
 
 def seen(path: Path) -> list[np.ndarray]:
     """Mean colour in the middle of each stripe of the first frame."""
+    assert_parts_are_the_whole_s(path)
     rgb = next(read_frames(path))[1].astype(float)
     width = rgb.shape[1] // 4
     return [rgb[8:-8, width * i + width // 3 : width * (i + 1) - width // 3].mean(axis=(0, 1)) for i in range(4)]
@@ -234,6 +244,10 @@ def test_every_display_matrix(tmp_path: Path, name: str) -> None:
     np.testing.assert_array_equal(next(read_frames(tmp_path / "turned.mp4"))[1], turn(upright))
     info = probe(tmp_path / "turned.mp4")
     assert (info.height, info.width) == turn(upright).shape[:2]
+    for degrees in (0, 90, 180, 270):
+        assert_parts_are_the_whole_s(tmp_path / "turned.mp4", turn=degrees)
+        shown = next(lazy_frames(tmp_path / "turned.mp4", turn=degrees))[1].rgb
+        np.testing.assert_array_equal(shown, np.rot90(turn(upright), -degrees // 90))
 
 
 def bar(number: int, size: tuple[int, int] = (128, 96)) -> np.ndarray:
@@ -307,6 +321,9 @@ def test_a_resolution_that_changes_midway(tmp_path: Path) -> None:
             for packet in packets + context.encode(None):
                 packet.stream = stream
                 file.mux(packet)
+    for _, frame in lazy_frames(path):
+        np.testing.assert_array_equal(frame.part(5, 3, 60, 40), frame.rgb[3:43, 5:65])
+        assert frame.shrunk(48).shape == (32, 48, 3)
     frames = [rgb for _, rgb in read_frames(path)]
     assert {rgb.shape for rgb in frames} == {(64, 96, 3)}
     assert [number_of(rgb) for rgb in frames[:20]] == list(range(20))
@@ -324,4 +341,5 @@ def test_pixels_that_are_not_square(tmp_path: Path) -> None:
         path = write(tmp_path, Kind("wide.mkv", TIMES, sounds=[], setup=setup))
         assert (probe(path).width, probe(path).height) == (width, 64)
         assert next(read_frames(path))[1].shape == (64, width, 3)
+        assert_parts_are_the_whole_s(path)
     assert math.isclose(probe(path).fps, 25)

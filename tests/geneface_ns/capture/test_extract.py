@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
+from audio_motion.media.lazy_frame import Converter, LazyFrame, Orientation
 from geneface_ns.capture import extract as module
 from geneface_ns.capture.crop import Crop
 from geneface_ns.capture.extract import extract, found
@@ -21,7 +23,8 @@ class Grey(Source):
     """Seven frames without anybody."""
 
     def frames(self):  # type: ignore[no-untyped-def]
-        return iter([np.full((SIZE, SIZE, 3), 100, np.uint8)] * 7)
+        grey = av.VideoFrame.from_ndarray(np.full((SIZE, SIZE, 3), 100, np.uint8))
+        return iter([LazyFrame(grey, Converter(self.path), (SIZE, SIZE), Orientation())] * 7)
 
 
 class Detector:

@@ -109,7 +109,7 @@ def test_a_head_on_its_side_is_refused_with_the_option_that_turns_it(clip: Clip,
     assert scan(turned, lambda: None).boxes == pytest.approx(
         scan(open_source(CaptureOptions(clip.path, tmp_path / "out")), lambda: None).boxes, abs=0.1 * SIZE
     )
-    upright = next(turned.frames())
+    upright = next(turned.frames()).rgb
     assert np.abs(upright.astype(float) - clip.frames[0]).mean() < 3
 
 
