@@ -16,6 +16,7 @@ from audio_motion.errors import InputError
 from audio_motion.files import held_alone, written_whole
 from geneface_ns.nerf.threads import ThreadChoice
 from geneface_ns.plugin.dataparser import GeneFaceDataParserConfig
+from geneface_ns.plugin.turns import TurnLock
 from geneface_ns.scene.stages import HEAD_SHARE, stage_span
 from geneface_ns.trained import checkpoint
 from geneface_ns.trained.methods import Method, method_of
@@ -141,6 +142,7 @@ class GeneFaceTrainer(Trainer):
 
     def __init__(self, config: TrainerConfig, local_rank: int = 0, world_size: int = 1) -> None:
         super().__init__(config, local_rank, world_size)
+        self.train_lock = TurnLock()  # type: ignore[assignment]
         self._threads = ThreadChoice()
         self._trained: int | None = None
         """The last step that was trained here."""
