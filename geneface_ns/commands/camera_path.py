@@ -19,7 +19,7 @@ class CameraPathConfig:
     the views that the person was filmed from."""
 
     run: Annotated[Path, tyro.conf.Positional]
-    """The folder of a run of `ns-train geneface`, its config.yml, a capture (its newest run), or a person file."""
+    """The folder of a run of `ns-train`, its config.yml, a capture (its newest run), or a person file."""
     output: Annotated[Path, tyro.conf.Positional]
     """The camera path to write (.json)."""
     orbit: tuple[float, float] | None = None

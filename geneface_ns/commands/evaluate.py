@@ -21,7 +21,7 @@ class EvaluateConfig:
     """Measure a trained head on the test split of its capture, and show it beside the real person."""
 
     run: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
-    """Who is measured: the folder of a run of `ns-train geneface`, its config.yml, or a capture: its newest run in
+    """Who is measured: the folder of a run of `ns-train`, its config.yml, or a capture: its newest run in
     outputs/ here, or in outputs/ beside it."""
     load_config: Path | None = None
     """Instead of RUN."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from audio_motion.errors import InputError
 from audio_motion.files import need_output
+
+if TYPE_CHECKING:
+    from geneface_ns.trained.runs import Source
 
 PLY = ".ply"
 
@@ -19,8 +22,8 @@ class ExportConfig:
     """Write a trained head as a person file: one that can be sent, and rendered without its capture."""
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Who it is: the folder of a run of `ns-train geneface`, its config.yml, or a capture: its newest run in outputs/
-    here, or in outputs/ beside it."""
+    """Who it is: the folder of a run of `ns-train`, its config.yml, or a capture: its newest run in outputs/ here, or in
+    outputs/ beside it. For a .ply a person file will do."""
     output: Annotated[Path, tyro.conf.Positional]
     """The person file to write: .gface. Or, of a head of Gaussians, its still face for viewers of Gaussians: .ply."""
     consent: str | None = None
@@ -37,40 +40,46 @@ class ExportConfig:
             InputError: the training or its capture cannot be used, or the file cannot be written.
         """
         from geneface_ns.capture_format.person import PERSON_FILE
-        from geneface_ns.scene.person_file import write_person_file
         from geneface_ns.trained.checkpoint import find_run
+        from geneface_ns.trained.methods import SPLAT
         from geneface_ns.trained.runs import resolve
 
         if self.output.suffix.lower() not in (PERSON_FILE, PLY):
             raise InputError(f"{self.output}: give the person file a name that ends in {PERSON_FILE} (or {PLY})")
         if self.name is not None and not self.name.strip():
             raise InputError("--name is empty; say what the person is called, or leave it out")
-        source = resolve(self.run, self.data)
-        find_run(source.path)
+        ply = self.output.suffix.lower() == PLY
+        source = resolve(self.run, self.data, SPLAT if ply else None)
         if source.said:
             print(source.said)
+        if not ply:
+            find_run(source.path)
         need_output(self.output, (self.run, self.data))
+        if ply:
+            self._write_ply(source)
+        else:
+            self._write_person_file(source)
+
+    def _write_ply(self, source: Source) -> None:
+        from geneface_ns.output.ply import write_ply
+        from geneface_ns.splat.portrait import SplatPortrait
+        from geneface_ns.trained.load import load_trained
+
+        portrait = load_trained(source.path, source.data, "cpu").portrait
+        if not isinstance(portrait, SplatPortrait):
+            raise InputError(f"{source.path}: only heads of Gaussians make a {PLY}; ns-train geneface-splat trains one")
+        count = write_ply(self.output, portrait.head)
+        print(f"{self.output}: {count} Gaussians, {self.output.stat().st_size / 1e6:.1f} MB")
+
+    def _write_person_file(self, source: Source) -> None:
         from audio_motion.models.pretrained import PRETRAINED_GENERATOR
         from geneface_ns.motion.prosody import own_prosody
         from geneface_ns.motion.voice import own_postnet
-        from geneface_ns.nerf.person_file import person_file
-        from geneface_ns.nerf.portrait import Portrait
+        from geneface_ns.scene.person_file import write_person_file
         from geneface_ns.trained.checkpoint import load_run
+        from geneface_ns.trained.person_file import person_file
 
         portrait, capture, step = load_run(source.path, source.data, "cpu")
-        if self.output.suffix.lower() == PLY:
-            from geneface_ns.output.ply import write_ply
-            from geneface_ns.splat.portrait import SplatPortrait
-
-            if not isinstance(portrait, SplatPortrait):
-                raise InputError(
-                    f"{source.path}: only heads of Gaussians make a {PLY}; ns-train geneface-splat trains one"
-                )
-            count = write_ply(self.output, portrait.head)
-            print(f"{self.output}: {count} Gaussians, {self.output.stat().st_size / 1e6:.1f} MB")
-            return
-        if not isinstance(portrait, Portrait):
-            raise InputError(f"{source.path}: no person file holds a head of Gaussians yet; send the run's folder")
         postnet = own_postnet(capture, PRETRAINED_GENERATOR)
         file = person_file(portrait, capture, step, postnet, own_prosody(capture), self.consent, self.name)
         write_person_file(self.output, file)

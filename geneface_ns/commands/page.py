@@ -16,8 +16,8 @@ class PageConfig:
     """Let a trained head of Gaussians say something, as a web page: one file that a browser plays on its own."""
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Who speaks: the folder of a run of `ns-train geneface-splat`, its config.yml, or a capture: its newest run in
-    outputs/ here, or in outputs/ beside it."""
+    """Who speaks: the folder of a run of `ns-train geneface-splat`, its config.yml, or a capture: its newest run of that
+    method in outputs/ here, or in outputs/ beside it; or a person file (.gface) of a head of Gaussians."""
     speech: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SPEECH")]
     """Speech to say: any audio or video file."""
     output: Annotated[Path, tyro.conf.Positional]
@@ -38,11 +38,12 @@ class PageConfig:
         from geneface_ns.output.options import RenderOptions
         from geneface_ns.output.page.perform import perform_page
         from geneface_ns.output.request import script_of_page
+        from geneface_ns.trained.methods import SPLAT
         from geneface_ns.trained.runs import resolve
 
         if self.output.suffix.lower() not in (".html", ".htm"):
             raise InputError(f"{self.output}: give the page a name that ends in .html")
-        source = resolve(self.run, self.data)
+        source = resolve(self.run, self.data, SPLAT)
         options = RenderOptions(data=self.data, device="cpu", head_motion=self.head_motion)
         script = script_of_page(self.speech, self.output, options, source.path)
         if source.said:

@@ -21,7 +21,7 @@ class RenderConfig(RenderOptions):
     """Let a trained head say something, as a video with sound: geneface render RUN SPEECH VIDEO."""
 
     run: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
-    """Who speaks: the folder of a run of `ns-train geneface`, its config.yml, or a capture: its newest run in outputs/
+    """Who speaks: the folder of a run of `ns-train`, its config.yml, or a capture: its newest run in outputs/
     here, or in outputs/ beside it; or a person file (.gface)."""
     speech: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="SPEECH")] = None
     """Speech to say: any audio or video file. It becomes the video's sound as it is. Or a folder of them."""

@@ -18,7 +18,7 @@ class ViewConfig:
     """Watch and hear a trained head in the browser: its own video, speech that is uploaded, landmark sequences."""
 
     run: Annotated[Path, tyro.conf.Positional]
-    """The folder of a run of `ns-train geneface`, its config.yml, a capture (its newest run), or a person file."""
+    """The folder of a run of `ns-train`, its config.yml, a capture (its newest run), or a person file."""
     sounds: Path | None = None
     """A folder whose sounds and motions (.npz, .csv) the browser may choose from."""
     host: str = "127.0.0.1"

@@ -21,6 +21,8 @@ CHIN = slice(6, 11)
 """Landmarks whose mean motion is the jaw's."""
 LOCAL = 0.02
 """Nearness to mouth or eyes below which their basis leaves a Gaussian alone."""
+FAINT = 1e-3
+"""Weight of a landmark up to which a file leaves it out: of a landmark's motion less than can be seen."""
 UNITS = (*[0.02] * 3, *[0.2] * 4, *[0.3] * 3, 1.0, *[0.2] * 3)
 """What a basis of one stands for, of place (units), quaternion, logarithm of the scale, logit of the opacity, colour:
 so that one learning rate serves all."""
@@ -102,6 +104,7 @@ class SplatHead(nn.Module):
             own: the training frames'.
         """
         super().__init__()
+        self.config = config
         self.encoder = ConditionEncoder(own.landmarks, own.eye_openness)
         self.register_buffer("mean", own.landmarks.mean(dim=0))
         pose = motion_features(own.c2w, own.body)[:, :6]

@@ -139,13 +139,14 @@ def read(path: Path, wanted: str | None = None) -> dict[str, Any]:
     return contents
 
 
-def trained_on(path: Path) -> str | None:
-    """The fingerprint of the capture that a checkpoint says it was trained on; None where it is none of ours. Tensors
-    are not read.
+def trained_on(path: Path, wanted: str | None = None) -> str | None:
+    """The fingerprint of the capture that a checkpoint says it was trained on; None where it is none of ours, or not of
+    the method that is wanted. Tensors are not read.
     """
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        return str(contents[_method_in(contents).name]["fingerprint"])
+        method = _method_in(contents).name
+        return str(contents[method]["fingerprint"]) if wanted in (None, method) else None
     except Exception:  # a damaged pickle is a damaged program: it may raise anything
         return None
 

@@ -9,10 +9,10 @@ from audio_motion.errors import InputError
 from audio_motion.files import need_file
 from audio_motion.tensors import DAMAGED
 from geneface_ns.capture_format.person import Person, is_person_file
-from geneface_ns.nerf.person_file import portrait_of
 from geneface_ns.scene.person_file import no_person, read_person_file
 from geneface_ns.scene.portrait import TalkingPortrait
 from geneface_ns.trained.checkpoint import choose_device, find_run, load_run
+from geneface_ns.trained.person_file import method_in, portrait_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def load_trained(path: Path, data: Path | None = None, device: str = "auto") -> 
         raise InputError(f"--data {data}: a person file needs no capture; leave it out")
     file = read_person_file(path)
     try:
-        portrait = portrait_of(file)
+        method, portrait = method_in(file), portrait_of(file)
     except DAMAGED as error:
         raise no_person(path, error) from error
-    return Trained(portrait.to(choose_device(device)).eval(), file.person, file.step)
+    return Trained(portrait.to(choose_device(device, method)).eval(), file.person, file.step)

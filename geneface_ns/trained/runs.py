@@ -35,7 +35,7 @@ class Source(NamedTuple):
         return self.path if is_person_file(self.path) else checkpoints(self.path / FOLDER)[0]
 
 
-def resolve(given: Path, data: Path | None = None) -> Source:
+def resolve(given: Path, data: Path | None = None, wanted: str | None = None) -> Source:
     """The trained head that a user means. The one place that knows what RUN can be.
 
     Args:
@@ -44,6 +44,8 @@ def resolve(given: Path, data: Path | None = None) -> Source:
             `geneface talk` keeps its own. Runs are known by the capture's fingerprint in their checkpoints, whatever
             their folders are called.
         data: the capture, where the user says it.
+        wanted: the method whose runs alone are taken of a capture; None: either's. What the user names himself is not
+            looked at.
 
     Raises:
         InputError: as `find_run`; or no run of that capture is there.
@@ -54,16 +56,16 @@ def resolve(given: Path, data: Path | None = None) -> Source:
         return Source(given, data)
     if not Layout(given).transforms.is_file():
         return Source(find_run(given), data)
-    wanted = fingerprint(load_capture(given))
+    capture = fingerprint(load_capture(given))
     places = [Path(OUTPUTS), given.absolute().parent / OUTPUTS]
     for checkpoint in _newest_first(places):
-        if trained_on(checkpoint) == wanted:
+        if trained_on(checkpoint, wanted) == capture:
             run = checkpoint.parent.parent
             return Source(run, data or given, f"{given}: taking its newest run, {run}")
     looked = " and ".join(f"{place}/" for place in places)
     raise InputError(
-        f"{given}: no run of this capture in {looked}; train one with `ns-train {METHOD} --data {given}`, or give the "
-        "run's folder"
+        f"{given}: no run of {f'{wanted} on ' if wanted else ''}this capture in {looked}; train one with `ns-train "
+        f"{wanted or METHOD} --data {given}`, or give the run's folder"
     )
 
 

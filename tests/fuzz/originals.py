@@ -39,13 +39,13 @@ from geneface_ns.capture_format.capture import load_capture
 from geneface_ns.capture_format.layout import Layout
 from geneface_ns.motion.prosody import own_prosody
 from geneface_ns.nerf.head import HeadFieldConfig
-from geneface_ns.nerf.person_file import person_file
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.scene.person_file import write_person_file
 from geneface_ns.scene.torso import TorsoFieldConfig
 from geneface_ns.synthetic import speech_names, write_clip
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 from geneface_ns.trained.checkpoint import load_run
+from geneface_ns.trained.person_file import person_file
 from tests.audio_motion.data.captures import write_corpus
 from tests.audio_motion.synthetic_speech import talk, write_wav
 from tests.geneface_ns.fakes import write_postnet, write_run

@@ -29,11 +29,9 @@ from geneface_ns.output.video import frame_rate
 from geneface_ns.scene.camera import Pinhole
 from geneface_ns.scene.condition import Condition
 from geneface_ns.scene.person_file import STATEMENT
-from geneface_ns.splat.head import FLIP, Drive, SplatHead
+from geneface_ns.splat.head import FAINT, FLIP, Drive, SplatHead
 
 SCRIPTS = ("head.js", "stage.js", "player.js")
-FAINT = 1e-3
-"""Weight of a landmark below which it moves no Gaussian: of a landmark's motion less than can be seen."""
 QUALITY = 95
 """Of the pictures, as JPEG counts it."""
 

@@ -24,7 +24,6 @@ from geneface_ns.motion.sequence import motion_of_sequence
 from geneface_ns.motion.trajectory import own_trajectory
 from geneface_ns.nerf.draws import ray_source
 from geneface_ns.nerf.loop import TrainingConfig, train
-from geneface_ns.nerf.person_file import person_file
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.nerf.warm_start import start_from_pictures
 from geneface_ns.output.drive import drive
@@ -35,6 +34,7 @@ from geneface_ns.scene.person_file import SentPerson, read_person_file, write_pe
 from geneface_ns.scene.prepared import prepare
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 from geneface_ns.trained.load import Trained, load_trained
+from geneface_ns.trained.person_file import person_file
 from tests.geneface_ns.fakes import write_postnet
 
 STEPS = 60
