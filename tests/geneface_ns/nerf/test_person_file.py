@@ -200,7 +200,8 @@ SIZES = ("config", "portrait")
     [
         (set_in("kind", to="audio-motion postnet"), "not a person file"),
         (set_in("schema_version", to=3), "schema version 3, this program reads 2; use the release that wrote it"),
-        (set_in("renderer", to="geneface-splat"), "made for the renderer 'geneface-splat'"),
+        (set_in("renderer", to="geneface-other"), "made for the renderer 'geneface-other'"),
+        (set_in("renderer", to="geneface-splat"), "head.weights.moving is missing"),
         (set_in("step", to="many"), "step"),
         (set_in("person", "name", to=7), "name"),
         (set_in("person", "fps", to=1e9), "fps is 1e"),
@@ -238,7 +239,7 @@ SIZES = ("config", "portrait")
         (put("portrait.head.first.bias", lambda bias: bias[:3]), "size mismatch"),
         (put("portrait.occupancy.occupied", lambda bits: bits[:9]), "its sizes ask for"),
         (lambda info, tensors: tensors.pop("portrait.head.first.bias"), "head.first.bias is missing"),
-        (lambda info, tensors: tensors.update({"portrait.head.box": torch.zeros(2, 3)}), "head.box is torch.float32"),
+        (lambda info, tensors: tensors.update({"portrait.head.box": torch.zeros(2, 3)}), "head.box is missing, or one too many"),
         (lambda info, tensors: tensors.update({"portrait.more": torch.zeros(9)}), "more is missing, or one too many"),
         (put("postnet", lambda post: post.float()), "its post-net is none"),
         (put("postnet", lambda post: post[:-1]), "damaged, or no person file"),
