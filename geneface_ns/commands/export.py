@@ -22,8 +22,8 @@ class ExportConfig:
     """Write a trained head as a person file: one that can be sent, and rendered without its capture."""
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Who it is: the folder of a run of `ns-train`, its config.yml, or a capture: its newest run in outputs/ here, or in
-    outputs/ beside it. For a .ply a person file will do."""
+    """Who it is: the folder of a run of `ns-train`, its config.yml, or a capture: its newest run in outputs/ here, or
+    in outputs/ beside it, for a .ply of geneface-splat. Or, for a .ply, a person file (.gface)."""
     output: Annotated[Path, tyro.conf.Positional]
     """The person file to write: .gface. Or, of a head of Gaussians, its still face for viewers of Gaussians: .ply."""
     consent: str | None = None

@@ -16,8 +16,8 @@ class PageConfig:
     """Let a trained head of Gaussians say something, as a web page: one file that a browser plays on its own."""
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Who speaks: the folder of a run of `ns-train geneface-splat`, its config.yml, or a capture: its newest run of that
-    method in outputs/ here, or in outputs/ beside it; or a person file (.gface) of a head of Gaussians."""
+    """Who speaks: the folder of a run of `ns-train geneface-splat`, its config.yml, or a capture: the newest such run
+    in outputs/ here, or in outputs/ beside it; or a person file (.gface) of a head of Gaussians."""
     speech: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SPEECH")]
     """Speech to say: any audio or video file."""
     output: Annotated[Path, tyro.conf.Positional]

@@ -24,8 +24,8 @@ STEP, MOST = ".step", 127
 NEAR = ("head.near_mouth", "head.near_eyes")
 """Stored at 32 bits."""
 WEIGHTS = "head.weights"
-"""Of them, one Gaussian after the other, those above FAINT are stored: MOVING, how many a Gaussian has; LANDMARK, which;
-WEIGHT, how much each of them moves it."""
+"""Of them, one Gaussian after the other, those above FAINT are stored: MOVING, how many a Gaussian has; LANDMARK,
+which; WEIGHT, how much each of them moves it."""
 MOVING, LANDMARK, WEIGHT = f"{WEIGHTS}.moving", f"{WEIGHTS}.landmark", f"{WEIGHTS}.weight"
 MOST_GAUSSIANS = 100_000
 """Five times as many as are usual: memory and time follow from them."""
@@ -72,7 +72,7 @@ def restored(
     if not float(tensors["head.scales"].max()) <= math.log(LARGEST):
         raise ValueError("a Gaussian is larger than a face")
     moving, landmark = tensors[MOVING].long(), tensors[LANDMARK].long()
-    if int(moving.sum()) != len(landmark) or not (0 <= int(landmark.min()) and int(landmark.max()) < landmarks):
+    if int(moving.sum()) != len(landmark) or int(landmark.min()) < 0 or int(landmark.max()) >= landmarks:
         raise ValueError(f"{LANDMARK} names landmarks that are not there, or too many or too few")
     weights = torch.zeros(count, landmarks)
     weights[torch.arange(count).repeat_interleave(moving), landmark] = tensors[WEIGHT].float()

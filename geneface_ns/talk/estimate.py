@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from geneface_ns.trained.methods import METHOD, SPLAT
+
 MOST = 512
 """Pixels of the longer side of a capture that is told no size."""
 SIZES = (128, 192, 256, 384)
@@ -14,16 +16,22 @@ START = 20.0
 """Seconds until a command that loads everything begins to work."""
 
 
-def usual_minutes(width: int, height: int) -> float:
-    """Of training on a CPU for pictures of a size (docs/training.md): 4 at 128², 12 at 256², 37 at 512²."""
-    return 4.0 * ((width * height) ** 0.5 / 128) ** 1.6
+USUAL = {METHOD: (4.0, 1.6), SPLAT: (2.2, 0.6)}
+"""Of each method the minutes for 128², and the power of the pictures' side that they go with."""
 
 
-def size_for(minutes: float) -> int | None:
+def usual_minutes(width: int, height: int, method: str = METHOD) -> float:
+    """Of training on a CPU for pictures of a size (docs/training.md): 4 at 128², 12 at 256², 37 at 512²; of Gaussians
+    2, 3 and 5: 4000 steps, as measured at 256², and at other sizes by what the rasteriser takes."""
+    minutes, power = USUAL[method]
+    return minutes * ((width * height) ** 0.5 / 128) ** power
+
+
+def size_for(minutes: float, method: str = METHOD) -> int | None:
     """Pixels of the longer side that so many minutes suffice for; None: as many as there are."""
-    if minutes >= ENOUGH * usual_minutes(MOST, MOST):
+    if minutes >= ENOUGH * usual_minutes(MOST, MOST, method):
         return None
-    return max((size for size in SIZES if ENOUGH * usual_minutes(size, size) <= minutes), default=SIZES[0])
+    return max((size for size in SIZES if ENOUGH * usual_minutes(size, size, method) <= minutes), default=SIZES[0])
 
 
 def processing(frames: int, width: int, height: int) -> float:

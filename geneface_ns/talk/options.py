@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -22,8 +22,12 @@ class TalkOptions:
     """The video to write: .mp4, .mov, .mkv or .webm. Default: VIDEO-SPEECH.mp4 in the current folder."""
     work: Path | None = None
     """Folder for the capture and the trained head. Default: VIDEO.talk beside the output."""
+    method: Literal["geneface", "geneface-splat"] | None = None
+    """What the head is trained by; geneface-splat makes it of Gaussians, on the CPU alone (docs/training.md). Default:
+    as the last time for that video, and geneface the first time. The other one's head stays."""
     minutes: float | None = None
-    """How long to train. Default: by the size of the pictures, 4 minutes at 128 pixels, 12 at 256, 37 at 512."""
+    """How long to train. Default: by the size of the pictures, 4 minutes at 128 pixels, 12 at 256, 37 at 512; of
+    geneface-splat 2, 3 and 5."""
     iterations: int | None = None
     """Steps of the training, instead of --minutes."""
     size: int | None = None

@@ -12,7 +12,7 @@ from geneface_ns.output.request import Request, script_of
 from geneface_ns.talk.options import TalkOptions
 from geneface_ns.trained.runs import resolve
 
-OF_TRAINING = ("work", "minutes", "iterations", "size")
+OF_TRAINING = ("work", "method", "minutes", "iterations", "size")
 """Options that say how the head is made."""
 
 

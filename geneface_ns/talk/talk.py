@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -30,7 +31,7 @@ from geneface_ns.talk.sent import let_say
 from geneface_ns.talk.speed import speed_of
 from geneface_ns.talk.work import EXPERIMENT, TIMESTAMP, Decided, Work, decide, iterations_in, kept
 from geneface_ns.trained.checkpoint import FOLDER, checkpoints, choose_device
-from geneface_ns.trained.methods import METHOD
+from geneface_ns.trained.methods import METHODS
 
 SAVE_SECONDS = 30.0
 """Of training that a kill loses at most."""
@@ -48,6 +49,19 @@ class _Job:
     info: VideoInfo
     seconds: float
     """Of the speech."""
+
+    def steps(self) -> int:
+        """Of the training that are done."""
+        return self.work.steps(self.decided.method)
+
+    @property
+    def run(self) -> Path:
+        """Of the training."""
+        return self.work.run(self.decided.method)
+
+    def usual_minutes(self) -> float:
+        """Of training."""
+        return estimate.usual_minutes(*self.size(), self.decided.method)
 
     def size(self) -> tuple[int, int]:
         """Width and height of the capture, as far as they are known."""
@@ -81,7 +95,7 @@ def talk(options: TalkOptions, console: Console | None = None) -> None:
         _say(console, f"works in {work.root}/")
         todo = _todo(job)
         if before is not None:
-            _say(console, kept(before, decided, None if PROCESS in todo else work.steps()))
+            _say(console, kept(before, decided, None if PROCESS in todo else job.steps()))
         whole = Whole(todo, console)
         with whole.shown():
             for name, step in ((PROCESS, _process), (MEASURE, _measure), (TRAIN, _train)):
@@ -118,13 +132,13 @@ def _todo(job: _Job) -> dict[str, float]:
     """The stages that are not done, each with an estimate of its seconds."""
     work, decided, size = job.work, job.decided, job.size()
     step = decided.step or 0.0
-    training = (decided.iterations or 0) * step or 60 * (decided.minutes or estimate.usual_minutes(*size))
+    training = (decided.iterations or 0) * step or 60 * (decided.minutes or job.usual_minutes())
     todo = {}
     if not work.capture.transforms.is_file():
         todo[PROCESS] = estimate.processing(job.info.frames, *size)
     if decided.iterations is None:
         todo[MEASURE] = 2 * estimate.START
-    if PROCESS in todo or decided.iterations is None or work.steps() < decided.iterations:
+    if PROCESS in todo or decided.iterations is None or job.steps() < decided.iterations:
         todo[TRAIN] = estimate.START + training
     todo[RENDER] = estimate.FIT + estimate.rendering(job.seconds * job.info.fps, *size)
     return todo
@@ -147,12 +161,12 @@ def _process(job: _Job, whole: Whole) -> None:
 def _measure(job: _Job, whole: Whole) -> None:
     """Find out how many steps the minutes suffice for."""
     with whole.stage(MEASURE):
-        ((_, speed),) = each(speed_of, [job.work.capture.root], 1, None, cores())
+        ((_, speed),) = each(partial(speed_of, method=job.decided.method), [job.work.capture.root], 1, None, cores())
     if isinstance(speed, InputError):
         raise speed
     if isinstance(speed, Died):
         raise InputError(f"the training's speed cannot be measured ({speed.reason}); give --iterations")
-    minutes = job.decided.minutes or estimate.usual_minutes(*job.size())
+    minutes = job.decided.minutes or job.usual_minutes()
     steps = iterations_in(minutes, speed)
     job.decided = replace(job.decided, iterations=steps, step=speed)
     job.work.save(job.decided)
@@ -160,13 +174,13 @@ def _measure(job: _Job, whole: Whole) -> None:
 
 
 def _train(job: _Job, whole: Whole) -> None:
-    work, steps = job.work, job.decided.iterations
+    work, method, steps = job.work, job.decided.method, job.decided.iterations
     assert steps is not None
-    work.steps()  # a head of an earlier capture goes
+    job.steps()  # a head of an earlier capture goes
     step = job.decided.step or 0.1
-    words: tuple[object, ...] = (METHOD, "--data", work.capture.root, "--output-dir", work.outputs)
+    words: tuple[object, ...] = (method, "--data", work.capture.root, "--output-dir", work.outputs)
     words += ("--experiment-name", EXPERIMENT, "--timestamp", TIMESTAMP, "--vis", "tensorboard")
-    words += ("--machine.device-type", choose_device("auto").type, "--max-num-iterations", steps)
+    words += ("--machine.device-type", choose_device("auto", METHODS[method]).type, "--max-num-iterations", steps)
     words += ("--steps-per-save", max(50, min(1000, round(SAVE_SECONDS / step))), "--steps-per-eval-image", 0)
 
     def part(said: str) -> float | None:
@@ -179,7 +193,7 @@ def _train(job: _Job, whole: Whole) -> None:
 
 def _render(job: _Job, whole: Whole) -> None:
     options, pieces = job.options, pieces_folder(job.options.result)
-    words: tuple[object, ...] = ("render", job.work.run, options.speech, options.result)
+    words: tuple[object, ...] = ("render", job.run, options.speech, options.result)
     words += ("--data", job.work.capture.root, "--generator", options.generator)
     words += ("--seed", options.seed, "--temperature", options.temperature)
     words += ("--replay",) if options.replay else ()
@@ -194,7 +208,7 @@ def _render(job: _Job, whole: Whole) -> None:
 def _key(job: _Job) -> str:
     """Of all that decides the video."""
     options = job.options
-    newest = checkpoints(job.work.run / FOLDER)[0]
+    newest = checkpoints(job.run / FOLDER)[0]
     facts = [facts_of(newest), facts_of(options.speech), options.generator, options.seed, options.temperature]
     facts += [options.replay]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from audio_motion.errors import InputError
 from audio_motion.files import sha256_of, written_whole
@@ -17,7 +18,7 @@ from geneface_ns.output.finished import facts_of
 from geneface_ns.talk.estimate import size_for
 from geneface_ns.talk.options import TalkOptions
 from geneface_ns.trained.checkpoint import FOLDER, checkpoints, step_of, trained_on
-from geneface_ns.trained.methods import METHOD
+from geneface_ns.trained.methods import METHOD, METHODS
 from geneface_ns.trained.runs import OUTPUTS
 
 EXPERIMENT, TIMESTAMP = "talk", "run"
@@ -38,6 +39,14 @@ class Decided:
     """Steps of the training; None until their speed is measured."""
     step: float | None = None
     """Seconds a step as measured; None where they were not."""
+    method: str = METHOD
+    """That the head is trained by."""
+    others: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """OF_METHOD of the methods that were asked for before, by their names, for whoever goes back to one."""
+
+
+OF_METHOD = ("minutes", "iterations", "step")
+"""Of what is decided, what each method has its own of."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +64,8 @@ class Work:
         """nerfstudio's folder of runs, beside the capture: `geneface render CAPTURE` finds them."""
         return self.root / OUTPUTS
 
-    @property
-    def run(self) -> Path:
-        return self.outputs / EXPERIMENT / METHOD / TIMESTAMP
+    def run(self, method: str) -> Path:
+        return self.outputs / EXPERIMENT / method / TIMESTAMP
 
     @property
     def log(self) -> Path:
@@ -82,7 +90,10 @@ class Work:
             return None
         try:
             known = read_json(self._state, f"remove {self.root} to begin anew")
-            return Decided(**{**known, "video": tuple(known["video"])})
+            decided = Decided(**{**known, "video": tuple(known["video"])})
+            for method in (decided.method, *decided.others):
+                _ = METHODS[method]
+            return decided
         except (TypeError, KeyError) as error:
             raise InputError(f"{self._state}: of another release; remove {self.root} to begin anew") from error
 
@@ -101,17 +112,18 @@ class Work:
     def _state(self) -> Path:
         return self.root / "talk.json"
 
-    def steps(self) -> int:
-        """How many steps of the training are done, on the capture as it is now. A head of another one is removed.
+    def steps(self, method: str) -> int:
+        """How many steps of a method's training are done, on the capture as it is now. Its head of another one is
+        removed.
 
         Raises:
             InputError: the capture cannot be used.
         """
-        found = checkpoints(self.run / FOLDER)
+        found = checkpoints(self.run(method) / FOLDER)
         if not found:
             return 0
         if trained_on(found[0]) != fingerprint(load_capture(self.capture.root)):
-            shutil.rmtree(self.outputs)
+            shutil.rmtree(self.run(method))
             return 0
         return step_of(found[0]) + 1
 
@@ -119,20 +131,31 @@ class Work:
 def decide(options: TalkOptions, before: Decided | None) -> Decided:
     """What is to be made, of what is asked for and what was decided before."""
     video = _identity(options.video, before)
+    method = options.method or (METHOD if before is None else before.method)
     if before is None or before.video != video:
-        size = options.size if options.size or options.minutes is None else size_for(options.minutes)
-        return Decided(video, size, options.minutes, options.iterations)
-    decided = before
+        size = options.size if options.size or options.minutes is None else size_for(options.minutes, method)
+        return Decided(video, size, options.minutes, options.iterations, method=method)
+    decided = _by(method, before)
     if options.size not in (None, before.size):
         # How long a step takes depends on the size.
-        asked = before.iterations if before.step is None else None
-        decided = Decided(video, options.size, before.minutes, asked)
+        asked = decided.iterations if decided.step is None else None
+        decided = Decided(video, options.size, decided.minutes, asked, method=method)
     if options.minutes not in (None, decided.minutes):
         steps = None if decided.step is None else iterations_in(options.minutes or 0.0, decided.step)
         decided = replace(decided, minutes=options.minutes, iterations=steps)
     if options.iterations is not None:
         decided = replace(decided, iterations=options.iterations, minutes=None)
     return decided
+
+
+def _by(method: str, before: Decided) -> Decided:
+    """What was decided, with a method's own training; what was decided of the one before is put aside."""
+    if method == before.method:
+        return before
+    own = {name: getattr(before, name) for name in OF_METHOD}
+    others = {**before.others, before.method: own}
+    found = others.pop(method, dict.fromkeys(OF_METHOD))
+    return replace(before, method=method, others=others, **found)
 
 
 def _identity(video: Path, before: Decided | None) -> tuple[str, ...]:
@@ -171,7 +194,10 @@ def kept(before: Decided, decided: Decided, steps: int | None) -> str:
         return f"{decided.size} pixels, {before.size or 'as many as there were'} before: capture and head are made anew"
     if steps is None:
         return "an earlier run was stopped while it processed the video: going on there"
+    by = "" if before.method == decided.method else f" by {decided.method}"
+    if by and not steps:
+        return f"the capture is kept, and the head by {before.method}; one{by} is trained"
     if decided.iterations is None or steps < decided.iterations:
-        return f"the capture is kept, and {steps} steps of the head; it is trained on"
+        return f"the capture is kept, and {steps} steps of the head{by}; it is trained on"
     more = f", which has more steps than are asked for ({decided.iterations})" if steps > decided.iterations else ""
-    return f"the capture and the head of {steps} steps are kept{more}"
+    return f"the capture and the head of {steps} steps{by} are kept{more}"

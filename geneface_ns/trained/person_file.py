@@ -121,7 +121,7 @@ def portrait_of(file: PersonFile) -> TalkingPortrait:
 def _restored(method: Method, file: PersonFile) -> tuple[Any, int, dict[str, Tensor]]:
     """A portrait's sizes, its downscale, and of its state what a file holds."""
     sizes = as_kind(file.config, _Sizes)
-    config = as_kind(sizes.portrait, method.config)
+    config: Any = as_kind(sizes.portrait, method.config)
     for number in (sizes.downscale, *_whole_numbers(asdict(config))):
         if number < 1:
             raise ValueError(f"a size of {number}")

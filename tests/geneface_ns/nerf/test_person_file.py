@@ -239,7 +239,10 @@ SIZES = ("config", "portrait")
         (put("portrait.head.first.bias", lambda bias: bias[:3]), "size mismatch"),
         (put("portrait.occupancy.occupied", lambda bits: bits[:9]), "its sizes ask for"),
         (lambda info, tensors: tensors.pop("portrait.head.first.bias"), "head.first.bias is missing"),
-        (lambda info, tensors: tensors.update({"portrait.head.box": torch.zeros(2, 3)}), "head.box is missing, or one too many"),
+        (
+            lambda info, tensors: tensors.update({"portrait.head.box": torch.zeros(2, 3)}),
+            "head.box is missing, or one too many",
+        ),
         (lambda info, tensors: tensors.update({"portrait.more": torch.zeros(9)}), "more is missing, or one too many"),
         (put("postnet", lambda post: post.float()), "its post-net is none"),
         (put("postnet", lambda post: post[:-1]), "damaged, or no person file"),
