@@ -67,8 +67,8 @@ def restored(
     """
     check_shapes(tensors, _shapes(tensors, config, person) | torso_shapes(config.torso, person, downscale))
     count, landmarks = len(tensors[MOVING]), person.landmarks.landmarks.shape[1]
-    if count > MOST_GAUSSIANS:
-        raise ValueError(f"{count} Gaussians, and a head has at most {MOST_GAUSSIANS}")
+    if not 0 < count <= MOST_GAUSSIANS:
+        raise ValueError(f"{count} Gaussians, and a head has up to {MOST_GAUSSIANS}")
     if not float(tensors["head.scales"].max()) <= math.log(LARGEST):
         raise ValueError("a Gaussian is larger than a face")
     moving, landmark = tensors[MOVING].long(), tensors[LANDMARK].long()

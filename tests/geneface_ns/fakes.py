@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import wave
-from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -19,12 +18,12 @@ from audio_motion.models.pretrained import PRETRAINED_GENERATOR
 from audio_motion.sequence import LandmarkSequence, Producer
 from audio_motion.topology import TEMPLATE
 from geneface_ns.capture_format.capture import Capture
-from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.renderers.contract import Layers
 from geneface_ns.scene.camera import Pinhole
 from geneface_ns.scene.condition import Condition
-from geneface_ns.trained.checkpoint import FOLDER, PREFIX, About, write
-from geneface_ns.trained.methods import METHOD
+from geneface_ns.scene.portrait import TalkingPortrait
+from geneface_ns.trained.checkpoint import FOLDER, PREFIX, described, write
+from geneface_ns.trained.methods import method_of
 
 
 def head_nods(count: int, fps: float = 25.0) -> np.ndarray:
@@ -118,12 +117,17 @@ class FakeRenderer:
         )
 
 
-def write_run(run: Path, capture: Capture, portrait: Portrait, config: PortraitConfig, step: int = 9) -> Path:
-    """A run's folder as `ns-train geneface` leaves it, as far as we read it."""
+def write_run(run: Path, capture: Capture, portrait: TalkingPortrait, config: object, step: int = 9) -> Path:
+    """A run's folder as `ns-train` leaves it, as far as we read it.
+
+    Args:
+        config: the portrait's sizes, of either method.
+    """
     tensors = {PREFIX + name: value for name, value in portrait.state_dict().items()}
-    contents = {"step": step, "pipeline": tensors, METHOD: asdict(About.of(capture, 1, config))}
+    contents = {"step": step, "pipeline": tensors, **described(capture, 1, config)}
     write(run / FOLDER / f"step-{step:09d}.ckpt", contents)
-    (run / "config.yml").write_text("!!python/object:nerfstudio.engine.trainer.TrainerConfig\nmethod_name: geneface\n")
+    named = f"method_name: {method_of(config).name}"
+    (run / "config.yml").write_text(f"!!python/object:nerfstudio.engine.trainer.TrainerConfig\n{named}\n")
     return run
 
 

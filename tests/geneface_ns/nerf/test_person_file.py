@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +13,15 @@ import torch
 from audio_motion.errors import InputError
 from audio_motion.models.postnet import PostNetConfig
 from audio_motion.sequence import LandmarkSequence
-from audio_motion.tensors import pack, unpack
 from geneface_ns.capture_format.capture import Capture, load_capture
 from geneface_ns.capture_format.fingerprint import fingerprint
 from geneface_ns.capture_format.person import Person
 from geneface_ns.motion.prosody import own_prosody
 from geneface_ns.motion.sequence import motion_of_sequence
-from geneface_ns.motion.trajectory import own_trajectory
 from geneface_ns.nerf.draws import ray_source
 from geneface_ns.nerf.loop import TrainingConfig, train
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
 from geneface_ns.nerf.warm_start import start_from_pictures
-from geneface_ns.output.drive import drive
-from geneface_ns.renderers.reference import ReferenceRenderer
 from geneface_ns.scene import person_file as format_
 from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.person_file import SentPerson, read_person_file, write_person_file
@@ -36,6 +30,7 @@ from geneface_ns.synthetic.exact_capture import write_exact_capture
 from geneface_ns.trained.load import Trained, load_trained
 from geneface_ns.trained.person_file import person_file
 from tests.geneface_ns.fakes import write_postnet
+from tests.geneface_ns.sent import changed, enlarged, pictures, put, refitted, set_in, written
 
 STEPS = 60
 LARGEST, MEAN = 2, 0.05
@@ -71,18 +66,10 @@ def sent(head: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "anna.gface"
 
 
-def pictures(head: Trained) -> np.ndarray:
-    """Every other of the person's own frames, as `geneface render` makes them."""
-    renderer, person = ReferenceRenderer(head.portrait), head.person
-    motion = motion_of_sequence(person.landmarks, person)
-    frames = drive(renderer, own_trajectory(person), motion, person.fps, renderer.camera.size)
-    return np.stack(list(itertools.islice(frames, 0, None, 2))).astype(int)
-
-
 def test_the_same_pictures(head: Trained, sent: Path) -> None:
     again = load_trained(sent, device="cpu")
     assert again.step == head.step
-    before, after = pictures(head), pictures(again)
+    before, after = pictures(head, "reference"), pictures(again, "reference")
     assert before.std() > 20  # there is something to see
     difference = np.abs(before - after)
     print(f"max {difference.max()}, mean {difference.mean():.4f} of 255")
@@ -122,19 +109,7 @@ def test_a_usual_person_at_256_has_less_than_12_mb(head: Trained, tmp_path: Path
     """71 seconds at 25 fps; untrained weights, which have the same size."""
     capture, frames = head.person, 1779
     assert isinstance(capture, Capture)
-    rows = np.arange(frames) % len(capture)
-    rng = np.random.default_rng(0)
-    moved = capture.landmarks.landmarks[rows] + rng.normal(0, 0.01, (frames, 68, 3)).astype(np.float32)
-    tables = {name: getattr(capture, name)[rows] for name in ("c2w", "body", "is_train", "valid", "lips_box")}
-    tracked = replace(
-        capture.landmarks,
-        landmarks=moved,
-        eye_openness=capture.landmarks.eye_openness[rows],
-        valid=capture.landmarks.valid[rows],
-    )
-    factor = 256 / capture.width
-    lens = {"focal": tuple(factor * f for f in capture.focal), "centre": (128.0, 128.0), "width": 256, "height": 256}
-    large = replace(capture, landmarks=tracked, **tables, **lens)
+    large = enlarged(capture, frames, 256)
     postnet = write_postnet(tmp_path / "postnet.safetensors", large, PostNetConfig())
     portrait = Portrait(large, 1, PortraitConfig())
     write_person_file(
@@ -144,52 +119,6 @@ def test_a_usual_person_at_256_has_less_than_12_mb(head: Trained, tmp_path: Path
     print(f"{size / 1e6:.2f} MB")
     assert size < 12e6
     assert len(load_trained(tmp_path / "large.gface", device="cpu").person) == frames
-
-
-def changed(sent: Path, path: Path, change: Callable[[dict, dict[str, torch.Tensor]], None]) -> Path:
-    """A file with other contents and the right checksums, as somebody who means harm would make it."""
-    found = unpack(sent.read_bytes())
-    info, tensors = found.info, found.tensors
-    change(info, tensors)
-    path.write_bytes(pack(info, tensors))
-    return path
-
-
-def set_in(*path: str | int, to: Any) -> Callable[[dict, dict], None]:
-    def change(info: dict, tensors: dict) -> None:
-        holder: Any = info
-        for key in path[:-1]:
-            holder = holder[key]
-        holder[path[-1]] = to
-
-    return change
-
-
-def put(name: str, make: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[dict, dict], None]:
-    def change(info: dict, tensors: dict) -> None:
-        tensors[name] = make(tensors[name]).contiguous()
-
-    return change
-
-
-def written(value: float, *index: int) -> Callable[[torch.Tensor], torch.Tensor]:
-    def make(tensor: torch.Tensor) -> torch.Tensor:
-        tensor = tensor.clone()
-        tensor[index] = value
-        return tensor
-
-    return make
-
-
-def refitted(change: Callable[[dict, dict[str, torch.Tensor]], None]) -> Callable[[dict, dict], None]:
-    """Another post-net, whose own checksums are right too."""
-
-    def outer(info: dict, tensors: dict) -> None:
-        found = unpack(tensors["postnet"].numpy().tobytes())
-        change(found.info, found.tensors)
-        tensors["postnet"] = torch.frombuffer(bytearray(pack(found.info, found.tensors)), dtype=torch.uint8)
-
-    return outer
 
 
 SIZES = ("config", "portrait")
