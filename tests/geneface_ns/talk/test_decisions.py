@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from rich.console import Console
@@ -13,6 +14,7 @@ from geneface_ns.talk import display, estimate
 from geneface_ns.talk.display import Whole
 from geneface_ns.talk.options import TalkOptions
 from geneface_ns.talk.work import Decided, Work, decide, iterations_in, kept
+from geneface_ns.trained.methods import METHODS
 
 
 @pytest.fixture
@@ -70,6 +72,41 @@ def test_a_copy_is_the_same_video(options: TalkOptions) -> None:
     assert decide(copied, first).video != first.video
 
 
+def test_each_method_keeps_its_own(options: TalkOptions) -> None:
+    first = replace(decide(replace(options, minutes=5.0), None), iterations=2000, step=0.15)
+    assert first.method == "geneface"
+    splat = replace(options, method="geneface-splat")
+    other = decide(splat, first)
+    # Nobody said how long: its own usual minutes, at a speed that is to be measured, on the same capture.
+    assert (other.method, other.minutes, other.iterations, other.step) == ("geneface-splat", None, None, None)
+    assert (other.video, other.size) == (first.video, 256)
+    assert kept(first, other, 0) == "the capture is kept, and the head by geneface; one by geneface-splat is trained"
+    measured = replace(other, iterations=4000, step=0.05)
+    assert decide(options, measured) == measured  # until the other one is asked for
+    more = decide(replace(options, minutes=5.0), measured)
+    assert (more.method, more.iterations) == ("geneface-splat", 6000)
+    back = decide(replace(options, method="geneface"), measured)
+    assert (back.method, back.minutes, back.iterations, back.step) == ("geneface", 5.0, 2000, 0.15)
+    assert kept(measured, back, 2000) == "the capture and the head of 2000 steps by geneface are kept"
+    assert decide(splat, back) == measured
+    # Another size is another capture: nothing is known of either's speed there.
+    larger = decide(replace(options, size=512), back)
+    assert (larger.method, larger.size, larger.iterations, larger.others) == ("geneface", 512, None, {})
+
+
+def test_a_head_of_gaussians_needs_fewer_minutes() -> None:
+    assert estimate.usual_minutes(256, 256, "geneface-splat") == pytest.approx(3.3, abs=0.1)
+    assert estimate.size_for(1.2, "geneface-splat") == 192
+    assert estimate.size_for(5.0, "geneface-splat") is None
+
+
+def test_the_methods_that_can_be_asked_for() -> None:
+    """Written out in the options so that their help needs no torch."""
+    methods, _ = get_args(get_type_hints(TalkOptions)["method"])
+    assert get_args(methods) == tuple(METHODS)
+    assert set(estimate.USUAL) == set(METHODS)
+
+
 def test_steps_of_minutes() -> None:
     assert iterations_in(5.0, 0.1) == 3000
     assert iterations_in(0.01, 10.0) == 100
@@ -86,6 +123,12 @@ def test_the_folder_is_its_own(tmp_path: Path) -> None:
     (tmp_path / "a" / "talk.json").write_text('{"video": []}')
     with pytest.raises(InputError, match="of another release"):
         _ = work.decided
+    (tmp_path / "a" / "talk.json").write_text('{"video": [], "size": 256, "method": "geneface-mesh"}')
+    with pytest.raises(InputError, match="of another release"):
+        _ = work.decided
+    # Of a release that knew one method.
+    (tmp_path / "a" / "talk.json").write_text('{"video": ["a"], "size": 256, "minutes": 5.0}')
+    assert work.decided == Decided(("a",), 256, 5.0)
 
 
 def test_time_left(monkeypatch: pytest.MonkeyPatch) -> None:

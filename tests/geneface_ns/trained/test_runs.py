@@ -15,12 +15,12 @@ from geneface_ns.trained.runs import resolve
 from tests.geneface_ns.fakes import make_capture
 
 
-def run_of(outputs: Path, capture: Path, name: str, seconds: int) -> Path:
+def run_of(outputs: Path, capture: Path, name: str, seconds: int, method: str = "geneface") -> Path:
     """The folder of a run whose one checkpoint says that it was trained on a capture, and was written then."""
-    folder = outputs / name / "geneface" / "2026"
+    folder = outputs / name / method / "2026"
     checkpoint = folder / "nerfstudio_models" / "step-000000009.ckpt"
     checkpoint.parent.mkdir(parents=True)
-    torch.save({"geneface": {"fingerprint": fingerprint(load_capture(capture))}}, checkpoint)
+    torch.save({method: {"fingerprint": fingerprint(load_capture(capture))}}, checkpoint)
     os.utime(checkpoint, (seconds, seconds))
     return folder
 
@@ -47,6 +47,20 @@ def test_the_newest_run_of_a_capture(place: Path) -> None:
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"nothing")
     assert resolve(anna).path == newest
+
+
+def test_the_newest_run_of_a_method(place: Path) -> None:
+    anna = make_capture(place / "data" / "anna")
+    field = run_of(Path("outputs"), anna, "a", 100)
+    with pytest.raises(InputError, match=r"no run of geneface-splat on this capture in .*`ns-train geneface-splat --d"):
+        resolve(anna, wanted="geneface-splat")
+    gaussians = run_of(Path("outputs"), anna, "a", 200, "geneface-splat")
+    wanted = {None: gaussians, "geneface": field, "geneface-splat": gaussians}
+    assert {method: resolve(anna, wanted=method).path for method in wanted} == wanted
+    os.utime(next(field.glob("*/*.ckpt")), (300, 300))
+    assert {method: resolve(anna, wanted=method).path for method in wanted} == wanted | {None: field}
+    # What is named is taken as it is: whoever reads it says what it cannot be used for.
+    assert resolve(field, wanted="geneface-splat").path == field
 
 
 def test_a_run_by_itself(place: Path) -> None:
