@@ -188,13 +188,13 @@ SUBJECTS = (
     ),
     Subject(
         0.04,
-        ("run/nerfstudio_models/step-000000009.ckpt",),
+        ("run/nerfstudio_models/step-000000009.ckpt", "gaussians/nerfstudio_models/step-000000009.ckpt"),
         lambda name: weights.damaged_checkpoint,
         (lambda o, f, out: render(o, out, "--load-config", f.parent.parent),),
     ),
     Subject(
         0.06,
-        ("anna.gface",),
+        ("anna.gface", "gaussians.gface"),
         lambda name: weights.damaged_safetensors,
         (
             lambda o, f, out: render(o, out, "--load-config", f),

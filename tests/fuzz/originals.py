@@ -40,8 +40,12 @@ from geneface_ns.capture_format.layout import Layout
 from geneface_ns.motion.prosody import own_prosody
 from geneface_ns.nerf.head import HeadFieldConfig
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
+from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.person_file import write_person_file
 from geneface_ns.scene.torso import TorsoFieldConfig
+from geneface_ns.splat.head import SplatHeadConfig
+from geneface_ns.splat.portrait import SplatPortrait, SplatPortraitConfig
+from geneface_ns.splat.warm_start import SplatStartConfig, start_from_pictures
 from geneface_ns.synthetic import speech_names, write_clip
 from geneface_ns.synthetic.exact_capture import write_exact_capture
 from geneface_ns.trained.checkpoint import load_run
@@ -57,10 +61,11 @@ VIDEOS = ("mp4", "mov", "mkv", "webm", "ts", "avi")
 def make_originals(folder: Path) -> Path:
     """Write them all; nothing random is in them.
 
-    clip.* talking videos of 3.2 s; speech.* of 1 s; anna/ a capture; run/ a head trained on it; anna.gface the same to
-    send; corpus/; videos/ and made/, the folders of `audio-motion corpus` when all is done; begun/, of `geneface
-    process` when little is; generator, postnet, expert.safetensors; motion.npz and .csv and their sound, five.npz of
-    five frames; path.json; speech.json the phones of speech.wav; speakers.csv.
+    clip.* talking videos of 3.2 s; speech.* of 1 s; anna/ a capture; run/ and gaussians/ heads trained on it by either
+    method; anna.gface and gaussians.gface the same to send; corpus/; videos/ and made/, the folders of `audio-motion
+    corpus` when all is done; begun/, of `geneface process` when little is; generator, postnet, expert.safetensors;
+    motion.npz and .csv and their sound, five.npz of five frames; path.json; speech.json the phones of speech.wav;
+    speakers.csv.
     """
     with torch.random.fork_rng(devices=[]):
         for make in (_videos, _sounds, _motions, _head, _weights, _sent, _corpora, _begun):
@@ -151,6 +156,10 @@ def _head(folder: Path) -> None:
     size = PortraitConfig(head, TorsoFieldConfig((8,), 2, 4, 8), sample_step=0.2, occupancy_resolution=8)
     torch.manual_seed(0)
     write_run(folder / "run", capture, Portrait(capture, 1, size), size)
+    sizes = SplatPortraitConfig(SplatHeadConfig(8), TorsoFieldConfig((8,), 2, 4, 8))
+    gaussians, frames = SplatPortrait(capture, 1, sizes), np.flatnonzero(capture.is_train & capture.valid)
+    start_from_pictures(gaussians, FrameStore(capture), frames, SplatStartConfig(1200))
+    write_run(folder / "gaussians", capture, gaussians, sizes)
     write_postnet(folder / "anna" / "postnet.safetensors", capture)
 
 
@@ -173,9 +182,10 @@ def _weights(folder: Path) -> None:
 
 def _sent(folder: Path) -> None:
     """With the post-net for generator.safetensors, which is quicker than the package's."""
-    portrait, capture, step = load_run(folder / "run", device="cpu")
-    sent = person_file(portrait, capture, step, folder / "postnet.safetensors", own_prosody(capture), "she agreed")
-    write_person_file(folder / "anna.gface", sent)
+    for run, file in (("run", "anna.gface"), ("gaussians", "gaussians.gface")):
+        portrait, capture, step = load_run(folder / run, device="cpu")
+        sent = person_file(portrait, capture, step, folder / "postnet.safetensors", own_prosody(capture), "she agreed")
+        write_person_file(folder / file, sent)
 
 
 def _corpora(folder: Path) -> None:

@@ -100,37 +100,22 @@ def test_killed_in_the_training_and_begun_again(place: Path) -> None:
     said(place, "render", "anna.talk/capture", "one.wav", "again.mp4", "--generator", "voice.safetensors")
     assert seconds(place / "again.mp4")[0] == 0.5
 
-
-def test_a_head_of_gaussians_beside_the_other(place: Path) -> None:
-    """Each method's head lies beside the other's, of one capture, and is found and trained on whichever was last."""
-    voice = ("--generator", "voice.safetensors")
-    words = ("talk", "anna.mp4", "one.wav", "first.mp4", "--work", "both", *voice)
-    runs = place / "both" / "outputs" / "talk"
-
-    def checkpoints() -> dict[str, int]:
-        return {path.parts[-4]: int(path.stem[5:]) + 1 for path in runs.glob("*/run/nerfstudio_models/*.ckpt")}
-
-    said(place, *words, "--method", "geneface-splat", "--iterations", STEPS)
-    assert checkpoints() == {"geneface-splat": STEPS}
-    captured = (place / "both" / "capture" / "transforms.json").stat().st_mtime_ns
-    # As the last time; it is trained on, from where it was.
-    printed = said(place, *words, "--iterations", STEPS + 5)
+    # A head of Gaussians beside it, of the same capture; it is trained on the next time, without being asked for.
+    beside = ("talk", "anna.mp4", "one.wav", "gaussians.mp4", "--generator", "voice.safetensors")
+    printed = said(place, *beside, "--method", "geneface-splat", "--iterations", STEPS)
+    assert "the capture is kept, and the head by geneface; one by geneface-splat is trained" in printed
+    printed = said(place, *beside, "--iterations", STEPS + 5)
     assert f"the capture is kept, and {STEPS} steps of the head; it is trained on" in printed
-    assert "process the video" not in printed
-    assert checkpoints() == {"geneface-splat": STEPS + 5}
-    log = (place / "both" / "talk.log").read_text(errors="replace")
-    assert log.count("$ ns-train geneface-splat") == 2
-    # Another one, and back to the first, which is rendered and no more.
-    printed = said(place, *words, "--method", "geneface", "--iterations", STEPS)
-    assert "the capture is kept, and the head by geneface-splat; one by geneface is trained" in printed
-    assert checkpoints() == {"geneface": STEPS, "geneface-splat": STEPS + 5}
-    printed = said(place, *words, "--method", "geneface-splat")
-    assert f"the capture and the head of {STEPS + 5} steps by geneface-splat are kept" in printed
-    assert "[1/1] fit and render" in printed
-    rendered = [line for line in (place / "both" / "talk.log").read_text().splitlines() if " render " in line]
-    assert ["geneface-splat" in line for line in rendered] == [True, True, False, True]
-    assert seconds(place / "first.mp4")[0] == 0.5
-    assert (place / "both" / "capture" / "transforms.json").stat().st_mtime_ns == captured
+    assert (work / "capture" / "transforms.json").stat().st_mtime_ns == captured
+    found = {path.parts[-4]: path.stem for path in work.glob("outputs/talk/*/run/nerfstudio_models/*.ckpt")}
+    assert found == {"geneface": f"step-{STEPS - 1:09d}", "geneface-splat": f"step-{STEPS + 4:09d}"}
+    assert seconds(place / "gaussians.mp4")[0] == 0.5
+    # Back to the first, which is as it was.
+    printed = said(place, *words, "--method", "geneface")
+    assert f"the capture and the head of {STEPS} steps by geneface are kept" in printed
+    assert "said.mp4 was made before" in printed
+    rendered = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("$ geneface_ns")]
+    assert ["/geneface-splat/run" in line for line in rendered if " render " in line][-2:] == [True, True]
 
 
 def test_what_cannot_be_used(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
