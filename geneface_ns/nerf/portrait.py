@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from audio_motion.data.json_kinds import as_kind
 from geneface_ns.capture_format.person import Person
 from geneface_ns.nerf.head import HeadField, HeadFieldConfig
 from geneface_ns.nerf.occupancy import Occupancy
@@ -39,10 +40,9 @@ def config_of(known: dict[str, Any]) -> PortraitConfig:
     """The sizes that were kept as plain values.
 
     Raises:
-        ValueError, TypeError, KeyError: they are none.
+        ValueError: they are none.
     """
-    parts = {"head": HeadFieldConfig(**known["head"]), "torso": TorsoFieldConfig(**known["torso"])}
-    config = PortraitConfig(**{**known, **parts})
+    config = as_kind(known, PortraitConfig)
     if not config.sample_step >= SHORTEST_STEP:
         raise ValueError(f"sample_step is {config.sample_step}")
     return config

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from audio_motion.data.json_kinds import as_kind
 from geneface_ns.capture_format.person import Person
 from geneface_ns.scene.condition import Condition
 from geneface_ns.scene.portrait import TalkingPortrait
@@ -29,10 +30,9 @@ def config_of(known: dict[str, Any]) -> SplatPortraitConfig:
     """The sizes that were kept as plain values.
 
     Raises:
-        TypeError, KeyError: they are none.
+        ValueError: they are none.
     """
-    parts = {"head": SplatHeadConfig(**known["head"]), "torso": TorsoFieldConfig(**known["torso"])}
-    return SplatPortraitConfig(**{**known, **parts})
+    return as_kind(known, SplatPortraitConfig)
 
 
 class SplatPortrait(TalkingPortrait):

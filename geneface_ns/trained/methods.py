@@ -26,7 +26,7 @@ class Method(NamedTuple):
     config: type
     """The sizes that its portrait is built from besides the person."""
     config_of: Callable[[dict[str, Any]], Any]
-    """Those sizes from plain values; raises ValueError, TypeError or KeyError where they are none."""
+    """Those sizes from plain values; raises ValueError where they are none."""
     portrait: type[Any]
     """Built from person, downscale, sizes."""
     sizes_of: Callable[[Any], Any]
