@@ -120,6 +120,23 @@ def closure(opening: np.ndarray, fps: float, bilabials: Sequence[tuple[float, fl
     return float(np.mean(shut)) if shut else float("nan")
 
 
+def variance_ratio(made: Sequence[np.ndarray], real: Sequence[np.ndarray]) -> float:
+    """How much performances [T, ...] vary in time over how much the real ones do: variances about each one's own mean,
+    summed over channels; nan where the real ones do not vary."""
+
+    def within(performances: Sequence[np.ndarray]) -> float:
+        return float(np.mean([p.astype(np.float64).var(axis=0).sum() for p in performances]))
+
+    return within(made) / within(real) if within(real) > 1e-12 else float("nan")
+
+
+def across_seeds(made: np.ndarray) -> float:
+    """Deviation across seeds over deviation in time, [S, T] or [S, T, C]: 0 where a seed changes nothing, near 1 where
+    seeds have nothing in common; nan where nothing moves."""
+    moving = float(np.mean(made.std(axis=1)))
+    return float(np.mean(made.std(axis=0, ddof=1))) / moving if moving > 1e-9 else float("nan")
+
+
 def _distance(difference: np.ndarray) -> float:
     return float(np.linalg.norm(difference, axis=-1).mean())
 

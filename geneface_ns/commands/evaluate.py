@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -73,10 +73,13 @@ class EvaluateConfig:
         import numpy as np
 
         from geneface_ns.evaluation.artefacts import Artefacts
+        from geneface_ns.evaluation.as_used import Stage, as_used
         from geneface_ns.evaluation.evaluate import CEILING, CEILING_IS, MODES, evaluate, known
         from geneface_ns.evaluation.foreign import driven, filmed, mean_of, over_own
+        from geneface_ns.evaluation.heads import heads
         from geneface_ns.evaluation.perceptual import make_perceptual
         from geneface_ns.evaluation.table import show
+        from geneface_ns.motion.prosody import own_prosody, prosody_of
         from geneface_ns.motion.speech import motion_of_speech
         from geneface_ns.motion.voice import voice_of
         from geneface_ns.renderers.choose import choose_renderer
@@ -104,8 +107,13 @@ class EvaluateConfig:
             strangers = {CEILING: filmed(capture, size).summary(), "own speech": own.summary()}
             ratios = {path.name: over_own(under(path), own) for path in self.audio}
             strangers |= {**ratios, "mean of the speeches": mean_of(ratios.values())}
+        own_said = own_prosody(capture)
+        stage = Stage(renderer, capture, test, own_said, size)
+        used = as_used(stage, voice, {path.name: path for path in self.audio}, self.seed, self.temperature)
+        said = [prosody_of(path, capture.fps) for path in self.audio] or [stage.said]
+        moves = heads(capture, own_said, said)
         report = {
-            "schema_version": 2,
+            "schema_version": 3,
             "capture": str(capture.folder),
             "step": step,
             "size": portrait.camera.size,
@@ -114,6 +122,8 @@ class EvaluateConfig:
             "modes": {mode.name: {"what": mode.what, **modes[mode.name]} for mode in MODES},
             "ceiling": {"what": CEILING_IS, **modes[CEILING]},
             "driven": {name: known(figures) for name, figures in strangers.items()},
+            "as_used": used if isinstance(used, str) else {name: known(figures) for name, figures in used.items()},
+            "heads": moves if isinstance(moves, str) else {name: known(asdict(row)) for name, row in moves.items()},
         }
         with written_whole(report_file) as temporary:
             temporary.write_text(json.dumps(report, indent=1) + "\n")

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from geneface_ns.evaluation.as_used import FILMED
 from geneface_ns.evaluation.evaluate import CEILING
 
 ROWS = {
@@ -72,6 +73,48 @@ def foreign_table(driven: dict[str, dict[str, float | None]]) -> Table:
     return made
 
 
+NATURAL = {
+    "lip_dynamics": "lips move",
+    "head_motion": "head moves",
+    "brow_dynamics": "brows move",
+    "silent_lips": "silent lips",
+    "lip_sync": "lip sync",
+    "expression_variance": "face var.",
+    "pose_variance": "head var.",
+    "wobble": "wobble",
+    "seeds": "seeds",
+}
+
+
+def natural_table(rows: dict[str, dict[str, float | None]]) -> Table:
+    """A table of the head as its users get it (`geneface_ns.evaluation.as_used`)."""
+    made = Table(
+        title="As a user gets it, against the unseen part of the video",
+        caption="First row: the figures. Others: five scores, 1 - |made - real| / real; then made over real.",
+    )
+    made.add_column("")
+    for title in NATURAL.values():
+        made.add_column(title, justify="right")
+    for name, figures in rows.items():
+        style = ".4f" if name == FILMED else ".2f"
+        made.add_row(name, *(_cell(figures.get(key), style) for key in NATURAL))
+    return made
+
+
+HEADS = {"score": "head moves", "variance": "variance", "speed": "speed", "wobble": "wobble", "seeds": "seeds"}
+
+
+def heads_table(rows: dict[str, dict[str, float | None]]) -> Table:
+    """A table of the head's motion (`geneface_ns.evaluation.heads`)."""
+    made = Table(title="The head's motion, against stretches of the filmed one")
+    made.add_column("")
+    for title in HEADS.values():
+        made.add_column(title, justify="right")
+    for name, figures in rows.items():
+        made.add_row(name, *(_cell(figures[key], ".2f") for key in HEADS))
+    return made
+
+
 def _cell(value: float | None, style: str) -> str:
     return "-" if value is None else format(value, style)
 
@@ -81,3 +124,9 @@ def show(report: dict[str, Any]) -> None:
     Console().print(table(report))
     if report["driven"]:
         Console().print(foreign_table(report["driven"]))
+    for title, found, tabled in (
+        ("as a user gets it", "as_used", natural_table),
+        ("head motion", "heads", heads_table),
+    ):
+        rows = report[found]
+        Console().print(f"{title}: {rows}" if isinstance(rows, str) else tabled(rows))
