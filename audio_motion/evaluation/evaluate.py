@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from audio_motion.data.recording import Recording
 from audio_motion.data.sources import Split, load_recordings
 from audio_motion.errors import InputError
 from audio_motion.evaluation.measures import Measures, average, closure, measure, opening_deviation
-from audio_motion.evaluation.predictors import Predictor, mean_face, nearest_neighbour, ridge, speak
+from audio_motion.evaluation.natural import FILMED, natural
+from audio_motion.evaluation.naturalness import LEAST
+from audio_motion.evaluation.predictors import Predictor, chain, mean_face, nearest_neighbour, ridge, speak
 from audio_motion.files import written_whole
 from audio_motion.json_file import read_json
 from audio_motion.media import load_audio
@@ -26,7 +29,7 @@ from audio_motion.predict import Generator
 from audio_motion.sync import estimate_lag
 from audio_motion.topology import mouth_opening
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _HEADINGS = {
     "opening_correlation": "opening corr.",
     "width_correlation": "width corr.",
@@ -37,6 +40,14 @@ _HEADINGS = {
     "jitter": "jitter",
     "sync_accuracy": "sync",
     "sync_offset": "offset s",
+}
+_LIVELY = {
+    "lip_dynamics": "lips move",
+    "brow_dynamics": "brows move",
+    "silent_lips": "silent lips",
+    "lip_sync": "lip sync",
+    "expression_variance": "face var.",
+    "seeds": "seeds",
 }
 
 
@@ -87,6 +98,12 @@ def evaluate(
         rows = {name: average([measure(r, p(r), use) for r in recordings], frames) for name, p in predictors.items()}
         _print(rows, len({r.face.person for r in recordings}), sum(frames) / 25)
         report["models"] = {name: _plain(asdict(row)) for name, row in rows.items()}
+        chains = {f"{name}, as used": partial(_seeded, chain, model) for name, model in models.items()}
+        alone = {name: partial(_seeded, speak, model) for name, model in models.items()}
+        simple = {name: p for name, p in predictors.items() if name not in models}
+        lively = natural(recordings, simple, alone | chains)
+        _print_natural(lively)
+        report["natural"] = {name: _plain(row) for name, row in lively.items()}
     report["speech"] = {
         sound: {name: _plain(_alone(path, model, judge if expert else None)) for name, model in models.items()}
         for sound, path in named(speech).items()
@@ -99,6 +116,10 @@ def evaluate(
         _picture(output / "evaluation.png", recordings, predictors)
     print(f"wrote {output}/evaluation.json" + (" and evaluation.png" if recordings else ""))
     return report
+
+
+def _seeded(way: Callable[..., Predictor], model: TrainedGenerator, seed: int) -> Predictor:
+    return way(model, seed=seed)
 
 
 def named(paths: Sequence[Path], stem: bool = False) -> dict[str, Path]:
@@ -167,6 +188,20 @@ def _print(rows: dict[str, Measures], speakers: int, seconds: float) -> None:
         table.add_column(heading)
     for name, row in rows.items():
         table.add_row(name, *(f"{value:.3f}" for value in asdict(row).values()))
+    Console(width=150).print(table)
+
+
+def _print_natural(rows: dict[str, dict[str, float]]) -> None:
+    if not rows:
+        print(f"naturalness not measured: no recording has {LEAST:g} s of face among what is measured on")
+        return
+    table = Table(title="as lively as people? filmed: figures; others: 1 - |made - real| / real, then made over real")
+    for heading in ("", *_LIVELY.values()):
+        table.add_column(heading)
+    for name, row in rows.items():
+        style = ".4f" if name == FILMED else ".2f"
+        values = (row.get(key, float("nan")) for key in _LIVELY)
+        table.add_row(name, *(format(value, style) if np.isfinite(value) else "-" for value in values))
     Console(width=150).print(table)
 
 

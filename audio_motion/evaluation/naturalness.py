@@ -52,7 +52,7 @@ def naturalness(landmarks: np.ndarray, loudness: np.ndarray, fps: float, head: n
         head: [T, 5] as `head_motion`; None: it is not known how the head moved.
 
     Raises:
-        InputError: another shape, sound that is not finite, or less than `LEAST` of face.
+        InputError: another shape, sound or poses that are not finite, or less than `LEAST` of face.
     """
     if landmarks.ndim != 3 or landmarks.shape[1:] not in ((68, 2), (68, 3)):
         raise InputError(f"landmarks have shape {landmarks.shape}; expected [frames, 68, 2 or 3]")
@@ -60,6 +60,8 @@ def naturalness(landmarks: np.ndarray, loudness: np.ndarray, fps: float, head: n
         raise InputError(
             f"{loudness.size} levels of sound for {len(landmarks)} frames, or not finite; expected one each"
         )
+    if head is not None and (head.shape != (len(landmarks), 5) or not np.isfinite(head).all()):
+        raise InputError(f"{len(head)} poses for {len(landmarks)} frames, or not finite; expected [frames, 5]")
     seen = np.isfinite(landmarks).all(axis=(1, 2))
     if seen.sum() < LEAST * fps:
         raise InputError(f"a face in {seen.sum()} of {len(seen)} frames; naturalness needs {LEAST:g} s of it")
