@@ -4,7 +4,7 @@ lids, rendered and tracked again. Nothing is compared frame by frame: heads and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,7 +20,6 @@ from audio_motion.postprocess import opened, part_lips
 from audio_motion.progress import shown
 from audio_motion.topology import mouth_opening
 from geneface_ns.capture_format.capture import Capture
-from geneface_ns.evaluation.foreign import mean_of
 from geneface_ns.evaluation.heads import head_of, track
 from geneface_ns.evaluation.mouth import MouthTracker
 from geneface_ns.evaluation.steadiness import head_jitter
@@ -36,13 +35,15 @@ from geneface_ns.scene.frames import FrameStore
 
 MOST = 20.0
 """Seconds of each performance."""
+STRETCHES = 4
+"""Of the rest of the video, as long as the unseen one: what the same person scores who speaks at another time."""
 SEEDS = 3
 """Performances of the unseen speech whose mouths are compared with each other; one of them is rendered."""
-FILMED = "filmed"
-EARLIER = "filmed, just before it"
-RENDERED = "filmed motion, rendered"
+FILMED = "unseen stretch, filmed"
+OTHERS = "other stretches, filmed"
+RENDERED = "its motion, rendered"
 USED = "as a user gets it"
-BY_LOUDNESS = "mouth by loudness, head to and fro"
+BY_LOUDNESS = "trivial: mouth by loudness, head to and fro"
 MEAN = "mean of the speeches"
 
 
@@ -94,6 +95,13 @@ class Stage:
         """Frames of the video."""
         store = FrameStore(self.capture, round(self.capture.width / self.size[0]))
         return self._tracked((store.frame(int(frame)).image for frame in frames), frames, what)
+
+    def others(self) -> list[np.ndarray]:
+        """Frames of stretches of the rest that are as long as the unseen part, evenly apart."""
+        rest, length = np.flatnonzero(self.capture.is_train & self.capture.valid), len(self.test)
+        whole = len(rest) // length
+        chosen = np.unique(np.linspace(0, whole - 1, min(STRETCHES, whole)).round().astype(int))
+        return [rest[k * length : (k + 1) * length] for k in chosen]
 
     def rendered(self) -> Performance:
         """The unseen part as it was tracked, rendered: what a perfect motion would become."""
@@ -203,10 +211,11 @@ def as_used(
         )
         for k in range(SEEDS)
     ]
-    earlier = np.arange(max(0, stage.test[0] - len(stage.test)), stage.test[0])
+    others = [stage.filmed(frames, OTHERS) for frames in stage.others()]
+    if others:
+        rows[OTHERS] = _mean([measure(other, real, fps) for other in others])
 
     def performances() -> Iterator[tuple[str, Performance]]:
-        yield EARLIER, stage.filmed(earlier, EARLIER)
         yield RENDERED, stage.rendered()
         yield USED, stage.used(own[0], stage.said, seed, USED)
         yield BY_LOUDNESS, stage.by_loudness()
@@ -221,7 +230,7 @@ def as_used(
             print(f"{name}: left out: {error}")
     strangers = [rows[name] for name in audio if name in rows]
     if strangers:
-        rows[MEAN] = mean_of(strangers)
+        rows[MEAN] = _mean(strangers)
     if USED in rows:
         openings = np.stack([mouth_opening(np.stack([frame.landmarks for frame in motion])) for motion in own])
         rows[USED]["seeds"] = across_seeds(openings)
@@ -234,3 +243,11 @@ def _watched(pictures: Iterable[np.ndarray], count: int, what: str) -> np.ndarra
     for picture in shown(pictures, count, what):
         tracker.add(picture)
     return np.stack(tracker.landmarks)
+
+
+def _mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each figure over performances; what is not known is left out."""
+    values = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return {
+        name: float(v[np.isfinite(v)].mean()) if np.isfinite(v).any() else float("nan") for name, v in values.items()
+    }

@@ -29,8 +29,10 @@ class HeadFigures:
     """One way to move the head, against stretches of the filmed head that are as long."""
 
     score: float
-    """Head motion after THEval, as 1 - |made - real| / real of the means. Of FILMED: the mean over stretches, each
-    against all: what another stretch of the same person reaches."""
+    """Head motion after THEval, as 1 - |made - real| / real of the means over performances and stretches."""
+    each: float
+    """The mean of the scores of single performances, against the same mean: of FILMED what any other stretch of the
+    same person has, which no performance need exceed."""
     variance: float
     """Of yaw, pitch and roll together, over the filmed one."""
     speed: float
@@ -104,10 +106,8 @@ def heads(capture: Capture, own: np.ndarray, speeches: Sequence[np.ndarray]) -> 
             [track(moves.trajectory, len(speech)) for moves in group] for group, speech in zip(made, said, strict=True)
         ]
 
-    alone = [dynamics(head_of(stretch)) for stretch in filmed]
-    ceiling = float(np.mean(1 - np.abs(np.array(alone) / np.mean(alone) - 1)))
     return {
-        FILMED: replace(against([filmed], filmed, fps), score=ceiling, seeds=float("nan")),
+        FILMED: replace(against([filmed], filmed, fps), seeds=float("nan")),
         CHOSEN: against(chosen(1.0), filmed, fps),
         TO_AND_FRO: against([[track(walk, len(speech))] * SEEDS for speech in said], filmed, fps),
         STILL: against(chosen(0.0), filmed, fps),
@@ -122,11 +122,12 @@ def track(trajectory: Trajectory, count: int) -> np.ndarray:
 def against(groups: Sequence[Sequence[np.ndarray]], filmed: Sequence[np.ndarray], fps: float) -> HeadFigures:
     """The figures of heads, one group a speech, one [N, 4, 4] a seed, against stretches of the filmed one."""
     made = [head for group in groups for head in group]
-    value, real = (float(np.mean([dynamics(head_of(head)) for head in many])) for many in (made, filmed))
+    values, real = ([dynamics(head_of(head)) for head in many] for many in (made, filmed))
     speeds, own = ([speed_of(head, fps) for head in many] for many in (made, filmed))
     seeds = [across_seeds(np.stack([angles(head) for head in group])) for group in groups]
     return HeadFigures(
-        score=likeness(value, real),
+        score=likeness(float(np.mean(values)), float(np.mean(real))),
+        each=float(np.mean([likeness(value, float(np.mean(real))) for value in values])),
         variance=variance_ratio([angles(head) for head in made], [angles(head) for head in filmed]),
         speed=float(np.mean([s.mean() for s in speeds]) / np.mean([s.mean() for s in own])),
         wobble=float(np.mean([wobble_of(s) for s in speeds]) / np.mean([wobble_of(s) for s in own])),

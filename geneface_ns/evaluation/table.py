@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from geneface_ns.evaluation.as_used import FILMED
+from geneface_ns.evaluation.as_used import BY_LOUDNESS, FILMED, MEAN, OTHERS, RENDERED, USED
 from geneface_ns.evaluation.evaluate import CEILING
 
 ROWS = {
@@ -78,35 +78,48 @@ NATURAL = {
     "head_motion": "head moves",
     "brow_dynamics": "brows move",
     "silent_lips": "silent lips",
-    "lip_sync": "lip sync",
-    "expression_variance": "face var.",
-    "pose_variance": "head var.",
+    "lip_sync": "lip sync, loudness",
+    "expression_variance": "variance of the face",
+    "pose_variance": "variance of the pose",
+    "wobble": "jitter of the head",
+    "seeds": "spread over seeds",
+}
+
+
+def natural_table(rows: dict[str, dict[str, float | None]]) -> Table:
+    """A table of the head as its users get it (`geneface_ns.evaluation.as_used`); of several speeches their mean."""
+    made = Table(
+        title="As a user gets it, against the unseen stretch of the video",
+        caption="First column: figures. Others: five scores, 1 - |made - real| / real; then made over real.",
+    )
+    shown = {
+        name: figures for name, figures in rows.items() if name in (FILMED, OTHERS, RENDERED, USED, BY_LOUDNESS, MEAN)
+    }
+    made.add_column("")
+    for name in shown:
+        made.add_column(name, justify="right", max_width=14)
+    for key, title in NATURAL.items():
+        cells = (_cell(figures.get(key), ".4f" if name == FILMED else ".2f") for name, figures in shown.items())
+        made.add_row(title, *cells)
+    return made
+
+
+HEADS = {
+    "score": "head moves",
+    "each": "each",
+    "variance": "variance",
+    "speed": "speed",
     "wobble": "wobble",
     "seeds": "seeds",
 }
 
 
-def natural_table(rows: dict[str, dict[str, float | None]]) -> Table:
-    """A table of the head as its users get it (`geneface_ns.evaluation.as_used`)."""
-    made = Table(
-        title="As a user gets it, against the unseen part of the video",
-        caption="First row: the figures. Others: five scores, 1 - |made - real| / real; then made over real.",
-    )
-    made.add_column("")
-    for title in NATURAL.values():
-        made.add_column(title, justify="right")
-    for name, figures in rows.items():
-        style = ".4f" if name == FILMED else ".2f"
-        made.add_row(name, *(_cell(figures.get(key), style) for key in NATURAL))
-    return made
-
-
-HEADS = {"score": "head moves", "variance": "variance", "speed": "speed", "wobble": "wobble", "seeds": "seeds"}
-
-
 def heads_table(rows: dict[str, dict[str, float | None]]) -> Table:
     """A table of the head's motion (`geneface_ns.evaluation.heads`)."""
-    made = Table(title="The head's motion, against stretches of the filmed one")
+    made = Table(
+        title="The head's motion, against stretches of the filmed one",
+        caption="Head moves: score of the means; each: mean of the scores. Others: made over filmed.",
+    )
     made.add_column("")
     for title in HEADS.values():
         made.add_column(title, justify="right")

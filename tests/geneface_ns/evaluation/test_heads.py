@@ -65,7 +65,7 @@ def nodding(tmp_path_factory: pytest.TempPathFactory) -> tuple[Capture, np.ndarr
     dice = np.random.default_rng(3)
     words = list(np.cumsum(dice.uniform(0.5, 2.5, 38)))
     capture = load_capture(make_capture(tmp_path_factory.mktemp("people") / "anna", frames=1500))
-    c2w, body = nods(words, 60.0), np.tile(np.float32([[1, 0, 0], [0, 1, 0]]), (1500, 1, 1))
+    c2w, body = nods(words, 60.0, depth=2.0), np.tile(np.float32([[1, 0, 0], [0, 1, 0]]), (1500, 1, 1))
     return replace(capture, c2w=c2w, body=body), said(words, 60.0)
 
 
@@ -90,7 +90,9 @@ def test_every_way_to_move_a_head(nodding: tuple[Capture, np.ndarray]) -> None:
     found = heads(capture, prosody, [speech])
     assert isinstance(found, dict)
     assert list(found) == [FILMED, CHOSEN, TO_AND_FRO, STILL]
-    assert 0.5 < found[FILMED].score <= 1.0
+    assert found[FILMED].score == 1.0
+    assert 0.5 < found[FILMED].each < 1.0
+    assert found[CHOSEN].each <= found[CHOSEN].score
     assert found[FILMED].variance == found[FILMED].speed == found[FILMED].wobble == pytest.approx(1.0)
     assert found[STILL].score == pytest.approx(0.0, abs=0.01)
     assert found[STILL].variance == pytest.approx(0.0, abs=1e-3)
