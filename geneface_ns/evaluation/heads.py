@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -19,20 +19,20 @@ from geneface_ns.motion.trajectory import Trajectory, own_trajectory
 
 SEEDS = 3
 """Performances of each speech."""
-LEAST = 2.0
-"""Seconds of filmed head that a stretch holds at least."""
+LENGTH = 5.0
+"""Seconds of a stretch. What is longer, filmed or made, is cut into such: a head wanders further in a longer time."""
 FILMED, CHOSEN, TO_AND_FRO, STILL = "filmed", "chosen (as a user gets it)", "to and fro", "still"
 
 
 @dataclass(frozen=True)
 class HeadFigures:
-    """One way to move the head, against stretches of the filmed head that are as long."""
+    """One way to move the head, against the filmed head, in stretches of one length."""
 
     score: float
-    """Head motion after THEval, as 1 - |made - real| / real of the means over performances and stretches."""
+    """Head motion after THEval, as 1 - |made - real| / real of the means over stretches."""
     each: float
-    """The mean of the scores of single performances, against the same mean: of FILMED what any other stretch of the
-    same person has, which no performance need exceed."""
+    """The mean of the scores of single stretches, against the same mean: of FILMED what any other stretch of the
+    same person has, which nothing made need exceed."""
     variance: float
     """Of yaw, pitch and roll together, over the filmed one."""
     speed: float
@@ -40,7 +40,8 @@ class HeadFigures:
     wobble: float
     """Mean change of that speed from one frame to the next, over the filmed one: shaking raises it."""
     seeds: float
-    """Deviation of the angles across seeds over their deviation in time; 0 where no seed changes anything."""
+    """Deviation of the angles across seeds over their deviation in time; 0 where no seed changes anything, nan of a
+    single performance."""
 
 
 def head_of(c2w: np.ndarray) -> np.ndarray:
@@ -61,24 +62,26 @@ def wobble_of(speed: np.ndarray) -> float:
     return float(np.abs(np.diff(speed)).mean())
 
 
-def stretches(capture: Capture, prosody: np.ndarray, count: int) -> list[np.ndarray]:
-    """The filmed head of the training part, smoothed as made heads are, in stretches of `count` frames without a gap or
-    a cut, [count, 4, 4] each. Where no shot is so long, the longest, if it has `LEAST`; else none.
+def stretches(capture: Capture, prosody: np.ndarray) -> list[np.ndarray]:
+    """The filmed head of the training part, smoothed as made heads are, in stretches without a gap or a cut: poses
+    [n, 4, 4] each, n frames in `LENGTH`.
 
     Args:
         prosody: float32 [F, 3] of the video.
     """
     walk, footage = own_trajectory(capture).c2w, footage_of(capture, prosody)
     if footage is None:
-        runs = [walk]
-    else:
-        own = np.flatnonzero(capture.is_train)
-        firsts = footage.run_starts[own]
-        places = [np.flatnonzero((firsts == first) & footage.usable[own]) for first in np.unique(firsts)]
-        runs = [walk[place] for place in places if len(place)]
-    whole = [run[k * count : (k + 1) * count] for run in runs for k in range(len(run) // count)]
-    longest = max(runs, key=len)
-    return whole or ([longest] if len(longest) >= LEAST * capture.fps else [])
+        return cut(walk, capture.fps)
+    own = np.flatnonzero(capture.is_train)
+    firsts = footage.run_starts[own]
+    runs = (walk[(firsts == first) & footage.usable[own]] for first in np.unique(firsts))
+    return [stretch for run in runs for stretch in cut(run, capture.fps)]
+
+
+def cut(c2w: np.ndarray, fps: float) -> list[np.ndarray]:
+    """Poses in stretches of `LENGTH`, without the rest."""
+    length = round(LENGTH * fps)
+    return [c2w[first : first + length] for first in range(0, len(c2w) - length + 1, length)]
 
 
 def heads(capture: Capture, own: np.ndarray, speeches: Sequence[np.ndarray]) -> dict[str, HeadFigures] | str:
@@ -92,12 +95,12 @@ def heads(capture: Capture, own: np.ndarray, speeches: Sequence[np.ndarray]) -> 
         a sentence where there is too little of either.
     """
     fps = capture.fps
-    said = [speech for speech in speeches if len(speech) >= LEAST * fps]
+    said = [speech for speech in speeches if len(speech) >= round(LENGTH * fps)]
     if not said:
-        return f"not measured: no speech of {LEAST:g} s"
-    filmed = stretches(capture, own, int(np.median([len(speech) for speech in said])))
+        return f"not measured: no speech of {LENGTH:g} s"
+    filmed = stretches(capture, own)
     if not filmed:
-        return f"not measured: less than {LEAST:g} s of the head were filmed without a cut"
+        return f"not measured: no {LENGTH:g} s of the head were filmed without a cut"
     walk = own_trajectory(capture)
 
     def chosen(amount: float) -> list[list[np.ndarray]]:
@@ -107,7 +110,7 @@ def heads(capture: Capture, own: np.ndarray, speeches: Sequence[np.ndarray]) -> 
         ]
 
     return {
-        FILMED: replace(against([filmed], filmed, fps), seeds=float("nan")),
+        FILMED: against([[stretch] for stretch in filmed], filmed, fps),
         CHOSEN: against(chosen(1.0), filmed, fps),
         TO_AND_FRO: against([[track(walk, len(speech))] * SEEDS for speech in said], filmed, fps),
         STILL: against(chosen(0.0), filmed, fps),
@@ -121,15 +124,15 @@ def track(trajectory: Trajectory, count: int) -> np.ndarray:
 
 def against(groups: Sequence[Sequence[np.ndarray]], filmed: Sequence[np.ndarray], fps: float) -> HeadFigures:
     """The figures of heads, one group a speech, one [N, 4, 4] a seed, against stretches of the filmed one."""
-    made = [head for group in groups for head in group]
+    made = [stretch for group in groups for head in group for stretch in cut(head, fps)]
     values, real = ([dynamics(head_of(head)) for head in many] for many in (made, filmed))
     speeds, own = ([speed_of(head, fps) for head in many] for many in (made, filmed))
-    seeds = [across_seeds(np.stack([angles(head) for head in group])) for group in groups]
+    seeds = [across_seeds(np.stack([angles(head) for head in group])) for group in groups if len(group) > 1]
     return HeadFigures(
         score=likeness(float(np.mean(values)), float(np.mean(real))),
         each=float(np.mean([likeness(value, float(np.mean(real))) for value in values])),
         variance=variance_ratio([angles(head) for head in made], [angles(head) for head in filmed]),
         speed=float(np.mean([s.mean() for s in speeds]) / np.mean([s.mean() for s in own])),
         wobble=float(np.mean([wobble_of(s) for s in speeds]) / np.mean([wobble_of(s) for s in own])),
-        seeds=float(np.mean(seeds)),
+        seeds=float(np.mean(seeds)) if seeds else float("nan"),
     )
