@@ -75,8 +75,8 @@ def main(config: HeadMotionBenchmark) -> None:
     train = capture.is_train
     filmed = figures(walk.c2w, own[train], fps)
     print(
-        f"{capture.name}: {train.sum() / fps:.0f} s to choose from; filmed {speed_of(walk.c2w, fps).mean():.1f} degrees "
-        "a second"
+        f"{capture.name}: {train.sum() / fps:.0f} s to choose from; filmed {speed_of(walk.c2w, fps).mean():.1f} "
+        "degrees a second"
     )
     print("| head | variance of yaw / pitch / roll | follows loudness / speech | joins |")
     print("| --- | --- | --- | --- |")

@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from geneface_ns.capture_format.capture import Capture, load_capture
-from geneface_ns.evaluation.heads import CHOSEN, FILMED, STILL, TO_AND_FRO, against, head_of, heads, stretches
+from geneface_ns.evaluation.heads import CHOSEN, FILMED, STILL, TO_AND_FRO, against, cut, head_of, heads, stretches
 from tests.geneface_ns.fakes import make_capture
 from tests.geneface_ns.motion.test_head_motion import nods, said
 
@@ -36,15 +36,15 @@ def test_where_the_head_is() -> None:
 def test_figures_by_hand() -> None:
     time = np.arange(250) / FPS
     real = turned(5 * np.sin(time), 0.05 * np.sin(time))
-    same = against([[real]], [real], FPS)
+    same = against([[real]], cut(real, FPS), FPS)
     assert (same.score, same.variance, same.speed, same.wobble) == pytest.approx((1, 1, 1, 1))
-    half = against([[turned(2.5 * np.sin(time), 0.025 * np.sin(time))]], [real], FPS)
+    half = against([[turned(2.5 * np.sin(time), 0.025 * np.sin(time))]], cut(real, FPS), FPS)
     assert half.score == pytest.approx(0.5, abs=0.02)  # most of it is the place
     assert (half.variance, half.speed, half.wobble) == pytest.approx((0.25, 0.5, 0.5), abs=0.01)
-    still = against([[turned(0 * time)]], [real], FPS)
+    still = against([[turned(0 * time)]], cut(real, FPS), FPS)
     assert (still.score, still.variance, still.speed, still.wobble) == pytest.approx((0, 0, 0, 0), abs=1e-6)
     shaken = turned(5 * np.sin(time) + np.random.default_rng(0).normal(0, 0.2, len(time)), 0.05 * np.sin(time))
-    found = against([[shaken]], [real], FPS)
+    found = against([[shaken]], cut(real, FPS), FPS)
     assert found.wobble > 5.0
     assert found.score == pytest.approx(1.0, abs=0.05)
     assert found.variance == pytest.approx(1.0, abs=0.05)
@@ -53,9 +53,9 @@ def test_figures_by_hand() -> None:
 def test_seeds_differ_by_what_they_differ() -> None:
     time = np.arange(250) / FPS
     real = turned(5 * np.sin(time))
-    assert against([[real, real]], [real], FPS).seeds == pytest.approx(0.0, abs=1e-9)
+    assert against([[real, real]], cut(real, FPS), FPS).seeds == pytest.approx(0.0, abs=1e-9)
     shifted = [turned(5 * np.sin(time) + shift) for shift in (-1.0, 1.0)]
-    spread = against([shifted], [real], FPS).seeds
+    spread = against([shifted], cut(real, FPS), FPS).seeds
     assert spread == pytest.approx(np.sqrt(2) / np.std(5 * np.sin(time)), rel=0.01)
 
 
