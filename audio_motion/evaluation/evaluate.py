@@ -12,16 +12,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from audio_motion.data.json_kinds import as_kind
 from audio_motion.data.recording import Recording
 from audio_motion.data.sources import Split, load_recordings
 from audio_motion.errors import InputError
 from audio_motion.evaluation.measures import Measures, average, closure, measure, opening_deviation
 from audio_motion.evaluation.natural import FILMED, natural
 from audio_motion.evaluation.naturalness import LEAST
+from audio_motion.evaluation.phones import bilabials
 from audio_motion.evaluation.predictors import Predictor, chain, mean_face, nearest_neighbour, ridge, speak
 from audio_motion.files import written_whole
-from audio_motion.json_file import read_json
 from audio_motion.media import load_audio
 from audio_motion.models.checkpoint import TrainedGenerator, TrainedSyncExpert, load_generator, load_syncnet
 from audio_motion.models.pretrained import PRETRAINED_EXPERT
@@ -149,32 +148,14 @@ def _alone(path: Path, model: TrainedGenerator, expert: TrainedSyncExpert | None
         "sync_confidence": lag.confidence,
         "opening_deviation": opening_deviation(motion.landmarks),
     }
-    bilabials = _bilabials(path.with_suffix(".json"))
-    if bilabials:
+    shut_at = bilabials(path.with_suffix(".json"))
+    if shut_at:
         opening = mouth_opening(motion.landmarks)
-        figures["bilabials_shut"] = closure(opening, motion.fps, bilabials)
+        figures["bilabials_shut"] = closure(opening, motion.fps, shut_at)
         # What moments as long as they, half a second and more away, would give.
-        elsewhere = [[(a + shift, b + shift) for a, b in bilabials] for shift in (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)]
+        elsewhere = [[(a + shift, b + shift) for a, b in shut_at] for shift in (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)]
         figures["bilabials_shut_by_chance"] = float(np.nanmean([closure(opening, motion.fps, b) for b in elsewhere]))
     return figures
-
-
-def _bilabials(path: Path) -> list[tuple[float, float]]:
-    """Times of /p b m/ in a JSON file with "phones": [[name, start, end], …] in seconds; none if there is no file.
-
-    Raises:
-        InputError: there is a file beside the sound that says no phones.
-    """
-    if not path.is_file():
-        return []
-    expected = 'expected "phones": [[name, start, end], …], or no such file'
-    found = read_json(path, expected)
-    try:
-        phones = as_kind(found["phones"], list[tuple[str, float, float]])
-    except (ValueError, KeyError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise InputError(f"{path}: not the phoneme times of the sound beside it ({reason}); {expected}") from error
-    return [(start, end) for name, start, end in phones if name in ("p", "b", "m")]
 
 
 def _plain(figures: dict[str, float]) -> dict[str, float | None]:

@@ -103,18 +103,19 @@ def closure(opening: np.ndarray, fps: float, bilabials: Sequence[tuple[float, fl
     """Share of the sounds /p b m/ during which the mouth shuts.
 
     Args:
-        opening: [T] of the whole speech, any unit.
+        opening: [T] of the whole speech, any unit; nan where it is not known.
         bilabials: (start, end) of each in seconds.
         slack: seconds before and after that still count.
 
     Returns:
         share whose smallest opening lies below the SHUT quantile of all; NaN if there are none.
     """
-    limit = np.quantile(opening, SHUT)
+    limit = np.nanquantile(opening, SHUT)
     shut = []
     for start, end in bilabials:
         first, last = int(np.floor((start - slack) * fps)), int(np.ceil((end + slack) * fps))
-        during = opening[max(0, first) : last + 1]
+        during = opening[max(0, first) : max(0, last + 1)]
+        during = during[np.isfinite(during)]
         if len(during):
             shut.append(during.min() <= limit)
     return float(np.mean(shut)) if shut else float("nan")

@@ -13,12 +13,13 @@ import numpy as np
 import torch
 
 from audio_motion.errors import InputError
-from audio_motion.evaluation.measures import across_seeds, variance_ratio
+from audio_motion.evaluation.measures import across_seeds, closure, variance_ratio
 from audio_motion.evaluation.naturalness import Naturalness, naturalness, score
+from audio_motion.evaluation.phones import bilabials
 from audio_motion.features.prosody import loudness_of
 from audio_motion.postprocess import opened, part_lips
 from audio_motion.progress import shown
-from audio_motion.topology import mouth_opening
+from audio_motion.topology import face_width, mouth_opening
 from geneface_ns.capture_format.capture import Capture
 from geneface_ns.evaluation.heads import head_of, track
 from geneface_ns.evaluation.mouth import MouthTracker
@@ -189,7 +190,9 @@ def as_used(
     """Everything beside the unseen part of the video, filmed.
 
     Args:
-        audio: further speech, which has no filmed counterpart: it is measured against the same unseen part.
+        audio: further speech, which has no filmed counterpart: it is measured against the same unseen part. Where a
+            .json beside it lists its phones, also `bilabials_shut`: how often the mouth shuts for /p b m/ in the
+            pictures, below the quarter of its own opening.
 
     Returns:
         for `FILMED` the figures themselves, for all others `measure`; and for `USED` also `seeds`: how far the mouth's
@@ -228,6 +231,10 @@ def as_used(
             rows[name] = measure(made, real, fps)
         except InputError as error:
             print(f"{name}: left out: {error}")
+            continue
+        if name in audio and (shut_at := bilabials(audio[name].with_suffix(".json"))):
+            opening = mouth_opening(made.landmarks) / face_width(made.landmarks)
+            rows[name]["bilabials_shut"] = closure(opening, fps, shut_at)
     strangers = [rows[name] for name in audio if name in rows]
     if strangers:
         rows[MEAN] = _mean(strangers)
@@ -247,7 +254,8 @@ def _watched(pictures: Iterable[np.ndarray], count: int, what: str) -> np.ndarra
 
 def _mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """The mean of each figure over performances; what is not known is left out."""
-    values = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    names = dict.fromkeys(name for row in rows for name in row)
+    values = {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
     return {
         name: float(v[np.isfinite(v)].mean()) if np.isfinite(v).any() else float("nan") for name, v in values.items()
     }

@@ -83,6 +83,7 @@ NATURAL = {
     "pose_variance": "variance of the pose",
     "wobble": "jitter of the head",
     "seeds": "spread over seeds",
+    "bilabials_shut": "shut at /p b m/",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,8 @@ def stage(capture: Capture) -> Stage:
 
 def test_the_whole_table(stage: Stage, capture: Capture) -> None:
     voice = Voice(PRETRAINED_GENERATOR)
+    phones = [["b", 1.0, 1.1], ["m", 3.0, 3.1], ["p", 900.0, 901.0]]  # the last is never shown
+    capture.layout.audio.with_suffix(".json").write_text(json.dumps({"phones": phones}))
     rows = as_used(stage, voice, {"again.wav": capture.layout.audio}, seed=0, temperature=1.0)
     assert isinstance(rows, dict)
     assert list(rows) == [FILMED, OTHERS, RENDERED, USED, BY_LOUDNESS, "again.wav", MEAN]
