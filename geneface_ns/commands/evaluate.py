@@ -41,7 +41,8 @@ class EvaluateConfig:
 
     audio: tuple[Path, ...] = ()
     """Speech of strangers: how much worse the head looks under it than under the person's own, by measures that need no
-    real frames; the first 8 s of each."""
+    real frames (the first 8 s of each), and how alike the person it moves (20 s). Where a .json of the same name lists
+    "phones": [[name, start, end], …], also how often the mouth shuts for /p b m/."""
 
     data: Path | None = None
     """The capture, where it no longer lies where the head was trained from."""
@@ -66,8 +67,10 @@ class EvaluateConfig:
             print(source.said)
         folder = self.output or find_run(source.path) / "evaluation"
         report_file, video = folder / "evaluation.json", folder / "side_by_side.mp4"
+        phones = (path.with_suffix(".json") for path in self.audio)
+        given = (source.path, Path(self.generator), *self.audio, *phones)
         for output in (report_file, video):
-            need_output(output, (source.path, Path(self.generator)))
+            need_output(output, given)
         for path in self.audio:
             audio_info(path)
         import numpy as np
