@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import tyro
 
 from audio_motion.errors import InputError
+from audio_motion.evaluation.phones import bilabials
 from audio_motion.files import need_output, written_whole
 from audio_motion.media import audio_info
 from geneface_ns.commands.given import one_of
@@ -73,6 +74,7 @@ class EvaluateConfig:
             need_output(output, given)
         for path in self.audio:
             audio_info(path)
+            bilabials(path.with_suffix(".json"))
         import numpy as np
 
         from geneface_ns.evaluation.artefacts import Artefacts
