@@ -69,9 +69,9 @@ class EvaluateConfig:
         folder = self.output or find_run(source.path) / "evaluation"
         report_file, video = folder / "evaluation.json", folder / "side_by_side.mp4"
         phones = (path.with_suffix(".json") for path in self.audio)
-        given = (source.path, Path(self.generator), *self.audio, *phones)
+        inputs = (source.path, Path(self.generator), *self.audio, *phones)
         for output in (report_file, video):
-            need_output(output, given)
+            need_output(output, inputs)
         for path in self.audio:
             audio_info(path)
             bilabials(path.with_suffix(".json"))
