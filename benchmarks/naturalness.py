@@ -20,7 +20,7 @@ from speech_to_motion import Folds, fold_of, load, split
 
 from audio_motion.data.recording import Recording
 from audio_motion.evaluation.natural import FILMED, Seeded, natural
-from audio_motion.evaluation.predictors import Predictor, chain, mean_face, nearest_neighbour, ridge, speak
+from audio_motion.evaluation.predictors import Predictor, chain, mean_face, ridge, speak
 from audio_motion.features.interface import DEFAULT
 from audio_motion.models.checkpoint import load_generator
 from audio_motion.models.pretrained import PRETRAINED_GENERATOR
@@ -64,7 +64,6 @@ def main(config: NaturalnessBenchmark) -> None:
     simple = {
         "mean face": mean_face(),
         "ridge regression": own({n: ridge(f.trained, scale(f.trained)) for n, f in folds.items()}),
-        "nearest neighbour": own({n: nearest_neighbour(f.trained, scale(f.trained)) for n, f in folds.items()}),
     }
     seeded: dict[str, Seeded] = {
         "generator": lambda seed: own({n: speak(t, seed=seed) for n, t in trained.items()}),

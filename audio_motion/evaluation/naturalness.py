@@ -22,8 +22,9 @@ from audio_motion.topology import BROWS, MOUTH, mouth_opening
 
 LEAST = 1.0
 """Seconds of face without which nothing is said."""
-QUIET = 25.0
-"""dB below the loud parts (90 % quantile) from which on nobody speaks."""
+QUIET, RISE, LOUD = 25.0, 8.0, 15.0
+"""dB: nobody speaks where it is QUIET below the loud parts (90 % quantile), or less than RISE above the softest tenth,
+which is the room's noise; but down to LOUD below the loud parts all is speech, as of people who make no pause."""
 SILENCE = 0.3
 """Seconds that a silence lasts at least, as in THEval: lips move through shorter ones on purpose."""
 FEW = 10
@@ -147,7 +148,8 @@ def lip_sync(landmarks: np.ndarray, loudness: np.ndarray, spoken: np.ndarray) ->
 
 def speaks(loudness: np.ndarray) -> np.ndarray:
     """Frames in which somebody speaks: [T] dB -> bool [T]."""
-    return loudness > np.quantile(loudness, 0.9) - QUIET
+    soft, loud = np.quantile(loudness, [0.1, 0.9])
+    return loudness > max(loud - QUIET, min(soft + RISE, loud - LOUD))
 
 
 def silences(loudness: np.ndarray, fps: float) -> np.ndarray:

@@ -40,11 +40,11 @@ STRETCHES = 4
 """Of the rest of the video, as long as the unseen one: what the same person scores who speaks at another time."""
 SEEDS = 3
 """Performances of the unseen speech whose mouths are compared with each other; one of them is rendered."""
-FILMED = "unseen stretch, filmed"
-OTHERS = "other stretches, filmed"
-RENDERED = "its motion, rendered"
+FILMED = "filmed"
+OTHERS = "filmed at other times"
+RENDERED = "filmed motion, rendered"
 USED = "as a user gets it"
-BY_LOUDNESS = "trivial: mouth by loudness, head to and fro"
+BY_LOUDNESS = "mouth by loudness"
 MEAN = "mean of the speeches"
 
 

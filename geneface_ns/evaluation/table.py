@@ -78,11 +78,11 @@ NATURAL = {
     "head_motion": "head moves",
     "brow_dynamics": "brows move",
     "silent_lips": "silent lips",
-    "lip_sync": "lip sync, loudness",
-    "expression_variance": "variance of the face",
-    "pose_variance": "variance of the pose",
-    "wobble": "jitter of the head",
-    "seeds": "spread over seeds",
+    "lip_sync": "lip sync",
+    "expression_variance": "face varies",
+    "pose_variance": "pose varies",
+    "wobble": "head jitters",
+    "seeds": "seeds differ",
     "bilabials_shut": "shut at /p b m/",
 }
 
@@ -96,7 +96,7 @@ def natural_table(rows: dict[str, dict[str, float | None]]) -> Table:
     shown = {
         name: figures for name, figures in rows.items() if name in (FILMED, OTHERS, RENDERED, USED, BY_LOUDNESS, MEAN)
     }
-    made.add_column("")
+    made.add_column("", no_wrap=True)
     for name in shown:
         made.add_column(name, justify="right", max_width=14)
     for key, title in NATURAL.items():

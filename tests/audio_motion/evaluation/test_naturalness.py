@@ -150,13 +150,16 @@ def test_lips_that_stay_follow_nothing() -> None:
     assert all(np.isnan(astuple(score(still, still))))  # nothing is no part of nothing
 
 
-def test_silences_are_long_enough_and_heard_at_any_level() -> None:
+def test_silences_are_long_enough_and_heard_at_any_level_and_in_noise() -> None:
     level = np.zeros(100)
-    level[10:16] = level[40:60] = -26.0  # 0.24 s and 0.8 s
-    level[80:] = -24.0
-    for gain in (0.0, -30.0):
-        assert (np.flatnonzero(silences(level + gain, FPS)) == np.arange(40, 60)).all()
-    assert speaks(level).sum() == 74
+    level[80:] = -10.0  # soft speech
+    for floor in (-90.0, -40.0, -20.0):  # digital silence, a studio, a street
+        level[10:16] = level[40:60] = floor
+        for gain in (0.0, -30.0):
+            assert (np.flatnonzero(silences(level + gain, FPS)) == np.arange(40, 60)).all()
+            assert speaks(level + gain).sum() == 74
+    without_a_pause = np.linspace(0.0, -14.0, 100)
+    assert speaks(without_a_pause).mean() > 0.9
     few = np.where(np.arange(500) < 9, -60.0, 0.0)
     assert np.isnan(naturalness(trembling(0.0), few, FPS).silent_lips)  # 9 frames say nothing
 
