@@ -136,7 +136,7 @@ def scale_opening(offsets: np.ndarray, times: float) -> np.ndarray:
     mouth's motion enlarged (docs/benchmarks.md).
     """
     more = (times - 1.0) * (offsets[:, INNER_UPPER_LIP, 1] - offsets[:, INNER_LOWER_LIP, 1]).mean(axis=1)
-    return _opened(offsets, more)
+    return opened(offsets, more)
 
 
 def shut_lips(offsets: np.ndarray, rest: np.ndarray, closed: np.ndarray) -> np.ndarray:
@@ -150,10 +150,10 @@ def shut_lips(offsets: np.ndarray, rest: np.ndarray, closed: np.ndarray) -> np.n
     share = np.clip((closed - _OPEN) / (_CLOSED - _OPEN), 0.0, 1.0)
     share = smooth(maximum_filter1d(share * share * (3.0 - 2.0 * share), 3, mode="nearest"), _CLOSES)
     openings = [(x[..., INNER_UPPER_LIP, 1] - x[..., INNER_LOWER_LIP, 1]).mean(axis=-1) for x in (offsets, rest)]
-    return _opened(offsets, -share * np.maximum(0.0, openings[0] - openings[1]))
+    return opened(offsets, -share * np.maximum(0.0, openings[0] - openings[1]))
 
 
-def _opened(offsets: np.ndarray, more: np.ndarray) -> np.ndarray:
+def opened(offsets: np.ndarray, more: np.ndarray) -> np.ndarray:
     """Offsets [T, 68, 3] with the mouth open by so much more, [T]."""
     result = offsets.copy()
     for points, share in _OPENS:

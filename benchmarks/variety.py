@@ -19,7 +19,7 @@ import tyro
 from machine import describe
 from speech_to_motion import Folds, load, split
 
-from audio_motion.evaluation.measures import average, measure
+from audio_motion.evaluation.measures import across_seeds, average, measure
 from audio_motion.evaluation.predictors import speak
 from audio_motion.features.interface import DEFAULT
 from audio_motion.models.checkpoint import load_generator
@@ -64,7 +64,7 @@ def main(config: Variety) -> None:
             faces = r.face.mean + made[:, r.valid.numpy()]
             series = (mouth_opening(faces), mouth_width(faces))
             series += (series[0] - series[0].mean(axis=1, keepdims=True),)
-            spreads.append([x.std(axis=0, ddof=1).mean() / x.std(axis=1).mean() for x in series])
+            spreads.append([across_seeds(x) for x in series])
             ones.append(measure(r, made[0]))
             means.append(measure(r, made.mean(axis=0)))
         opening, width, moving = np.average(spreads, axis=0, weights=frames)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from audio_motion.data.json_kinds import as_kind
 from audio_motion.data.recording import Recording
 from audio_motion.data.sources import Split, load_recordings
 from audio_motion.errors import InputError
 from audio_motion.evaluation.measures import Measures, average, closure, measure, opening_deviation
-from audio_motion.evaluation.predictors import Predictor, mean_face, nearest_neighbour, ridge, speak
+from audio_motion.evaluation.natural import FILMED, natural
+from audio_motion.evaluation.naturalness import LEAST
+from audio_motion.evaluation.phones import bilabials
+from audio_motion.evaluation.predictors import Predictor, chain, mean_face, nearest_neighbour, ridge, speak
 from audio_motion.files import written_whole
-from audio_motion.json_file import read_json
 from audio_motion.media import load_audio
 from audio_motion.models.checkpoint import TrainedGenerator, TrainedSyncExpert, load_generator, load_syncnet
 from audio_motion.models.pretrained import PRETRAINED_EXPERT
@@ -26,7 +28,7 @@ from audio_motion.predict import Generator
 from audio_motion.sync import estimate_lag
 from audio_motion.topology import mouth_opening
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _HEADINGS = {
     "opening_correlation": "opening corr.",
     "width_correlation": "width corr.",
@@ -37,6 +39,14 @@ _HEADINGS = {
     "jitter": "jitter",
     "sync_accuracy": "sync",
     "sync_offset": "offset s",
+}
+_LIVELY = {
+    "lip_dynamics": "lips move",
+    "brow_dynamics": "brows move",
+    "silent_lips": "silent lips",
+    "lip_sync": "lip sync",
+    "expression_variance": "face var.",
+    "seeds": "seeds",
 }
 
 
@@ -87,6 +97,12 @@ def evaluate(
         rows = {name: average([measure(r, p(r), use) for r in recordings], frames) for name, p in predictors.items()}
         _print(rows, len({r.face.person for r in recordings}), sum(frames) / 25)
         report["models"] = {name: _plain(asdict(row)) for name, row in rows.items()}
+        chains = {f"{name}, as used": partial(_seeded, chain, model) for name, model in models.items()}
+        alone = {name: partial(_seeded, speak, model) for name, model in models.items()}
+        simple = {name: p for name, p in predictors.items() if name not in models}
+        lively = natural(recordings, simple, alone | chains)
+        _print_natural(lively)
+        report["natural"] = {name: _plain(row) for name, row in lively.items()}
     report["speech"] = {
         sound: {name: _plain(_alone(path, model, judge if expert else None)) for name, model in models.items()}
         for sound, path in named(speech).items()
@@ -99,6 +115,10 @@ def evaluate(
         _picture(output / "evaluation.png", recordings, predictors)
     print(f"wrote {output}/evaluation.json" + (" and evaluation.png" if recordings else ""))
     return report
+
+
+def _seeded(way: Callable[..., Predictor], model: TrainedGenerator, seed: int) -> Predictor:
+    return way(model, seed=seed)
 
 
 def named(paths: Sequence[Path], stem: bool = False) -> dict[str, Path]:
@@ -128,32 +148,14 @@ def _alone(path: Path, model: TrainedGenerator, expert: TrainedSyncExpert | None
         "sync_confidence": lag.confidence,
         "opening_deviation": opening_deviation(motion.landmarks),
     }
-    bilabials = _bilabials(path.with_suffix(".json"))
-    if bilabials:
+    shut_at = bilabials(path.with_suffix(".json"))
+    if shut_at:
         opening = mouth_opening(motion.landmarks)
-        figures["bilabials_shut"] = closure(opening, motion.fps, bilabials)
+        figures["bilabials_shut"] = closure(opening, motion.fps, shut_at)
         # What moments as long as they, half a second and more away, would give.
-        elsewhere = [[(a + shift, b + shift) for a, b in bilabials] for shift in (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)]
+        elsewhere = [[(a + shift, b + shift) for a, b in shut_at] for shift in (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)]
         figures["bilabials_shut_by_chance"] = float(np.nanmean([closure(opening, motion.fps, b) for b in elsewhere]))
     return figures
-
-
-def _bilabials(path: Path) -> list[tuple[float, float]]:
-    """Times of /p b m/ in a JSON file with "phones": [[name, start, end], …] in seconds; none if there is no file.
-
-    Raises:
-        InputError: there is a file beside the sound that says no phones.
-    """
-    if not path.is_file():
-        return []
-    expected = 'expected "phones": [[name, start, end], …], or no such file'
-    found = read_json(path, expected)
-    try:
-        phones = as_kind(found["phones"], list[tuple[str, float, float]])
-    except (ValueError, KeyError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise InputError(f"{path}: not the phoneme times of the sound beside it ({reason}); {expected}") from error
-    return [(start, end) for name, start, end in phones if name in ("p", "b", "m")]
 
 
 def _plain(figures: dict[str, float]) -> dict[str, float | None]:
@@ -167,6 +169,20 @@ def _print(rows: dict[str, Measures], speakers: int, seconds: float) -> None:
         table.add_column(heading)
     for name, row in rows.items():
         table.add_row(name, *(f"{value:.3f}" for value in asdict(row).values()))
+    Console(width=150).print(table)
+
+
+def _print_natural(rows: dict[str, dict[str, float]]) -> None:
+    if not rows:
+        print(f"naturalness not measured: no recording has {LEAST:g} s of face among what is measured on")
+        return
+    table = Table(title="as lively as people? filmed: figures; others: 1 - |made - real| / real, then made over real")
+    for heading in ("", *_LIVELY.values()):
+        table.add_column(heading)
+    for name, row in rows.items():
+        style = ".4f" if name == FILMED else ".2f"
+        values = (row.get(key, float("nan")) for key in _LIVELY)
+        table.add_row(name, *(format(value, style) if np.isfinite(value) else "-" for value in values))
     Console(width=150).print(table)
 
 

@@ -103,21 +103,39 @@ def closure(opening: np.ndarray, fps: float, bilabials: Sequence[tuple[float, fl
     """Share of the sounds /p b m/ during which the mouth shuts.
 
     Args:
-        opening: [T] of the whole speech, any unit.
+        opening: [T] of the whole speech, any unit; nan where it is not known.
         bilabials: (start, end) of each in seconds.
         slack: seconds before and after that still count.
 
     Returns:
         share whose smallest opening lies below the SHUT quantile of all; NaN if there are none.
     """
-    limit = np.quantile(opening, SHUT)
+    limit = np.nanquantile(opening, SHUT)
     shut = []
     for start, end in bilabials:
         first, last = int(np.floor((start - slack) * fps)), int(np.ceil((end + slack) * fps))
-        during = opening[max(0, first) : last + 1]
+        during = opening[max(0, first) : max(0, last + 1)]
+        during = during[np.isfinite(during)]
         if len(during):
             shut.append(during.min() <= limit)
     return float(np.mean(shut)) if shut else float("nan")
+
+
+def variance_ratio(made: Sequence[np.ndarray], real: Sequence[np.ndarray]) -> float:
+    """How much performances [T, ...] vary in time over how much the real ones do: variances about each one's own mean,
+    summed over channels; nan where the real ones do not vary."""
+
+    def within(performances: Sequence[np.ndarray]) -> float:
+        return float(np.mean([p.astype(np.float64).var(axis=0).sum() for p in performances]))
+
+    return within(made) / within(real) if within(real) > 1e-12 else float("nan")
+
+
+def across_seeds(made: np.ndarray) -> float:
+    """Deviation across seeds over deviation in time, [S, T] or [S, T, C]: 0 where a seed changes nothing, near 1 where
+    seeds have nothing in common; nan where nothing moves."""
+    moving = float(np.mean(made.std(axis=1)))
+    return float(np.mean(made.std(axis=0, ddof=1))) / moving if moving > 1e-9 else float("nan")
 
 
 def _distance(difference: np.ndarray) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,13 +11,16 @@ from torch import Tensor
 
 from audio_motion.data.recording import Recording
 from audio_motion.models.checkpoint import TrainedGenerator
-from audio_motion.models.generator import STRIDE, TEMPERATURE
+from audio_motion.models.generator import FEATURES_PER_MOTION, STRIDE, TEMPERATURE
 from audio_motion.models.noise import performance_noise
 from audio_motion.postprocess import part_lips
+from audio_motion.predict import Generator
 
 Predictor = Callable[[Recording], np.ndarray]
 """Motion for a recording's features: offsets [T, 68, 3] in template units."""
 
+_BESIDE = 12
+"""Motion frames beside a recording that post-processing may look at."""
 REACH = 6
 """Motion frames of speech before and after that the baselines hear (0.24 s)."""
 
@@ -36,6 +40,22 @@ def speak(
         noise = temperature * performance_noise(trained.model.config.latent, places, seed)
         motion = trained.motion_of_whole(recording.features, noise, times).cpu().numpy()
         offsets = motion * np.float32(trained.face.scale)
+        return part_lips(offsets + recording.face.mean) - recording.face.mean
+
+    return predict
+
+
+def chain(trained: TrainedGenerator, temperature: float = TEMPERATURE, seed: int = 0) -> Predictor:
+    """A generator with all of its post-processing, as `audio-motion predict` without a post-net. Nobody blinks."""
+    speaker = Generator(trained)
+    around = STRIDE * math.ceil((trained.model.context + _BESIDE) / STRIDE)
+
+    def predict(recording: Recording) -> np.ndarray:
+        silence = recording.silence.expand(around * FEATURES_PER_MOTION, -1)
+        features = torch.cat([silence, recording.features, silence])
+        places = np.arange(-around, len(recording.offsets) + around, STRIDE)
+        noise = temperature * performance_noise(trained.model.config.latent, places, seed)
+        offsets = speaker.offsets(features, noise)[around : around + len(recording.offsets)]
         return part_lips(offsets + recording.face.mean) - recording.face.mean
 
     return predict

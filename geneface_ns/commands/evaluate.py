@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from audio_motion.errors import InputError
+from audio_motion.evaluation.phones import bilabials
 from audio_motion.files import need_output, written_whole
 from audio_motion.media import audio_info
 from geneface_ns.commands.given import one_of
@@ -41,7 +42,8 @@ class EvaluateConfig:
 
     audio: tuple[Path, ...] = ()
     """Speech of strangers: how much worse the head looks under it than under the person's own, by measures that need no
-    real frames; the first 8 s of each."""
+    real frames (the first 8 s of each), and how alike the person it moves (20 s). Where a .json of the same name lists
+    "phones": [[name, start, end], …], also how often the mouth shuts for /p b m/."""
 
     data: Path | None = None
     """The capture, where it no longer lies where the head was trained from."""
@@ -66,17 +68,23 @@ class EvaluateConfig:
             print(source.said)
         folder = self.output or find_run(source.path) / "evaluation"
         report_file, video = folder / "evaluation.json", folder / "side_by_side.mp4"
+        phones = (path.with_suffix(".json") for path in self.audio)
+        inputs = (source.path, Path(self.generator), *self.audio, *phones)
         for output in (report_file, video):
-            need_output(output, (source.path, Path(self.generator)))
+            need_output(output, inputs)
         for path in self.audio:
             audio_info(path)
+            bilabials(path.with_suffix(".json"))
         import numpy as np
 
         from geneface_ns.evaluation.artefacts import Artefacts
+        from geneface_ns.evaluation.as_used import Stage, as_used
         from geneface_ns.evaluation.evaluate import CEILING, CEILING_IS, MODES, evaluate, known
         from geneface_ns.evaluation.foreign import driven, filmed, mean_of, over_own
+        from geneface_ns.evaluation.heads import heads
         from geneface_ns.evaluation.perceptual import make_perceptual
         from geneface_ns.evaluation.table import show
+        from geneface_ns.motion.prosody import own_prosody, prosody_of
         from geneface_ns.motion.speech import motion_of_speech
         from geneface_ns.motion.voice import voice_of
         from geneface_ns.renderers.choose import choose_renderer
@@ -104,8 +112,13 @@ class EvaluateConfig:
             strangers = {CEILING: filmed(capture, size).summary(), "own speech": own.summary()}
             ratios = {path.name: over_own(under(path), own) for path in self.audio}
             strangers |= {**ratios, "mean of the speeches": mean_of(ratios.values())}
+        own_said = own_prosody(capture)
+        stage = Stage(renderer, capture, test, own_said, size)
+        used = as_used(stage, voice, {path.name: path for path in self.audio}, self.seed, self.temperature)
+        said = [prosody_of(path, capture.fps) for path in self.audio] or [stage.said]
+        moves = heads(capture, own_said, said)
         report = {
-            "schema_version": 2,
+            "schema_version": 3,
             "capture": str(capture.folder),
             "step": step,
             "size": portrait.camera.size,
@@ -114,6 +127,8 @@ class EvaluateConfig:
             "modes": {mode.name: {"what": mode.what, **modes[mode.name]} for mode in MODES},
             "ceiling": {"what": CEILING_IS, **modes[CEILING]},
             "driven": {name: known(figures) for name, figures in strangers.items()},
+            "as_used": used if isinstance(used, str) else {name: known(figures) for name, figures in used.items()},
+            "heads": moves if isinstance(moves, str) else {name: known(asdict(row)) for name, row in moves.items()},
         }
         with written_whole(report_file) as temporary:
             temporary.write_text(json.dumps(report, indent=1) + "\n")

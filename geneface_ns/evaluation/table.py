@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from geneface_ns.evaluation.as_used import BY_LOUDNESS, FILMED, MEAN, OTHERS, RENDERED, USED
 from geneface_ns.evaluation.evaluate import CEILING
 
 ROWS = {
@@ -72,6 +73,62 @@ def foreign_table(driven: dict[str, dict[str, float | None]]) -> Table:
     return made
 
 
+NATURAL = {
+    "lip_dynamics": "lips move",
+    "head_motion": "head moves",
+    "brow_dynamics": "brows move",
+    "silent_lips": "silent lips",
+    "lip_sync": "lip sync",
+    "expression_variance": "face varies",
+    "pose_variance": "pose varies",
+    "wobble": "head jitters",
+    "seeds": "seeds differ",
+    "bilabials_shut": "shut at /p b m/",
+}
+
+
+def natural_table(rows: dict[str, dict[str, float | None]]) -> Table:
+    """A table of the head as its users get it (`geneface_ns.evaluation.as_used`); of several speeches their mean."""
+    made = Table(
+        title="As a user gets it, against the unseen stretch of the video",
+        caption="First column: figures. Others: five scores, 1 - |made - real| / real; then made over real.",
+    )
+    shown = {
+        name: figures for name, figures in rows.items() if name in (FILMED, OTHERS, RENDERED, USED, BY_LOUDNESS, MEAN)
+    }
+    made.add_column("", no_wrap=True)
+    for name in shown:
+        made.add_column(name, justify="right", max_width=14)
+    for key, title in NATURAL.items():
+        cells = (_cell(figures.get(key), ".4f" if name == FILMED else ".2f") for name, figures in shown.items())
+        made.add_row(title, *cells)
+    return made
+
+
+HEADS = {
+    "score": "head moves",
+    "each": "each",
+    "variance": "variance",
+    "speed": "speed",
+    "wobble": "wobble",
+    "seeds": "seeds",
+}
+
+
+def heads_table(rows: dict[str, dict[str, float | None]]) -> Table:
+    """A table of the head's motion (`geneface_ns.evaluation.heads`)."""
+    made = Table(
+        title="The head's motion, against stretches of the filmed one",
+        caption="Head moves: score of the means; each: mean of the scores. Others: made over filmed.",
+    )
+    made.add_column("")
+    for title in HEADS.values():
+        made.add_column(title, justify="right")
+    for name, figures in rows.items():
+        made.add_row(name, *(_cell(figures[key], ".2f") for key in HEADS))
+    return made
+
+
 def _cell(value: float | None, style: str) -> str:
     return "-" if value is None else format(value, style)
 
@@ -81,3 +138,9 @@ def show(report: dict[str, Any]) -> None:
     Console().print(table(report))
     if report["driven"]:
         Console().print(foreign_table(report["driven"]))
+    for title, found, tabled in (
+        ("as a user gets it", "as_used", natural_table),
+        ("head motion", "heads", heads_table),
+    ):
+        rows = report[found]
+        Console().print(f"{title}: {rows}" if isinstance(rows, str) else tabled(rows))

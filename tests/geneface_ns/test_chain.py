@@ -206,6 +206,8 @@ def test_evaluate(trained: Path, place: Path) -> None:
     assert report["driven"]["speech.wav"] == report["driven"]["mean of the speeches"]
     assert 0.5 < report["driven"]["speech.wav"]["face"] < 2
     assert report["ceiling"]["obedience"] > 0.5
+    assert report["as_used"] == "not measured: a face in 7 of 7 frames; naturalness needs 1 s of it"
+    assert report["heads"].startswith("not measured: ")
     assert len(frames_and_sound(trained / "evaluation" / "side_by_side.mp4")[0]) == 7
 
 

@@ -19,6 +19,8 @@ from audio_motion.models.syncnet import SyncConfig, SyncExpert
 from tests.audio_motion.data.captures import write_capture
 from tests.audio_motion.synthetic_speech import talk, write_wav
 
+CHAIN = ["generator", "generator, as used"]
+
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "audio_motion.cli", "evaluate", *map(str, arguments)]
@@ -38,6 +40,8 @@ def test_a_table_a_file_and_a_picture(tmp_path: Path, checkpoint: Path) -> None:
         known,
         "--speech",
         unheard / "audio.wav",
+        "--split",
+        "all",
         "--output",
         tmp_path / "out",
     )
@@ -47,6 +51,15 @@ def test_a_table_a_file_and_a_picture(tmp_path: Path, checkpoint: Path) -> None:
     assert set(models) == {"mean face", "ridge regression", "nearest neighbour", "generator"}
     assert models["generator"]["opening_correlation"] > 0.5 > models["mean face"]["opening_correlation"]
     assert models["mean face"]["mouth_error"] == 1.0
+    natural = report["natural"]
+    assert list(natural) == ["filmed", "mean face", "ridge regression", "nearest neighbour", *CHAIN]
+    assert natural["mean face"]["lip_dynamics"] == pytest.approx(0.0, abs=1e-3)
+    assert natural["mean face"]["lip_sync"] is None  # a mouth that stays follows nothing
+    assert natural["filmed"]["head_motion"] is None  # nobody knows the head here
+    assert natural["filmed"]["brow_dynamics"] == pytest.approx(0.0, abs=1e-6)  # the talker's stay
+    for name in CHAIN:
+        assert 0.5 < natural[name]["lip_dynamics"] <= 1.0
+        assert natural[name]["seeds"] >= 0.0
     assert 0.5 < report["speech"]["audio.wav"]["generator"]["seconds"] < 9.0
     assert report["speech"]["audio.wav"]["generator"]["bilabials_shut"] in (0.0, 0.5, 1.0)
     assert (tmp_path / "out" / "evaluation.png").stat().st_size > 10_000

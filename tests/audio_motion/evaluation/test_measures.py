@@ -70,6 +70,8 @@ def test_closure_by_hand() -> None:
     # One bilabial at 2.4 s (frame 60) where it shuts, one at 3.2 s where it does not.
     assert closure(opening, 25.0, [(2.38, 2.42), (3.2, 3.24)]) == 0.5
     assert np.isnan(closure(opening, 25.0, []))
+    opening[78:83] = np.nan  # nobody saw the second one
+    assert closure(opening, 25.0, [(2.38, 2.42), (3.2, 3.24), (90.0, 91.0)]) == 1.0
 
 
 def test_liveliness_by_hand() -> None:
