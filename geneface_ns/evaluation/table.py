@@ -61,16 +61,12 @@ FOREIGN = {
 
 def foreign_table(driven: dict[str, dict[str, float | None]]) -> Table:
     """A table of strangers' speech (`EvaluateConfig.main`): what was seen, a row each."""
-    made = Table(
+    return _row_each(
+        FOREIGN,
+        driven,
         title="Fine structure along the head's outline and in the face, and flicker: of 255",
         caption="Worst: of the worst twentieth of the frames. Opening: shown over asked. Speeches: over the own one's.",
     )
-    made.add_column("")
-    for title in FOREIGN.values():
-        made.add_column(title, justify="right")
-    for name, figures in driven.items():
-        made.add_row(name, *(_cell(figures[key], ".2f") for key in FOREIGN))
-    return made
 
 
 NATURAL = {
@@ -117,15 +113,21 @@ HEADS = {
 
 def heads_table(rows: dict[str, dict[str, float | None]]) -> Table:
     """A table of the head's motion (`geneface_ns.evaluation.heads`)."""
-    made = Table(
+    return _row_each(
+        HEADS,
+        rows,
         title="The head's motion, against stretches of the filmed one",
         caption="Head moves: score of the means; each: mean of the scores. Others: made over filmed.",
     )
+
+
+def _row_each(columns: dict[str, str], rows: dict[str, dict[str, float | None]], title: str, caption: str) -> Table:
+    made = Table(title=title, caption=caption)
     made.add_column("")
-    for title in HEADS.values():
-        made.add_column(title, justify="right")
+    for heading in columns.values():
+        made.add_column(heading, justify="right")
     for name, figures in rows.items():
-        made.add_row(name, *(_cell(figures[key], ".2f") for key in HEADS))
+        made.add_row(name, *(_cell(figures[key], ".2f") for key in columns))
     return made
 
 
