@@ -12,6 +12,8 @@ JAW = slice(0, 17)
 BROWS = slice(17, 27)
 NOSE = slice(27, 36)
 EYES = slice(36, 48)
+LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)
+"""Each eye, the one on the image's left first."""
 UPPER_LIDS, LOWER_LIDS = [37, 38, 43, 44], [41, 40, 47, 46]
 """Points of the lids, each upper one above its lower one."""
 MOUTH = slice(48, 68)

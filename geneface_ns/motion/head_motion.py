@@ -9,9 +9,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from audio_motion.topology import BROWS
+from audio_motion.topology import BROWS, EYES
 from geneface_ns.capture_format.person import Person
-from geneface_ns.motion.eyes import with_eyes
 from geneface_ns.motion.selection import Selection, footage_of, select
 from geneface_ns.motion.sequence import MotionFrame
 from geneface_ns.motion.trajectory import SMOOTHING, Trajectory, mean_pose, own_trajectory, smooth_poses
@@ -46,7 +45,11 @@ def head_motion(person: Person, own_prosody: np.ndarray, prosody: np.ndarray, se
 def with_own_upper_face(
     motion: Iterable[MotionFrame], person: Person, selection: Selection | None
 ) -> Iterator[MotionFrame]:
-    """A face's motion with the brows and lids of the person's own frames; the last ones stay where it is longer."""
+    """A face's motion with the brows and eyes of the person's own frames; the last ones stay where it is longer.
+
+    The eyes' landmarks come as they were tracked, not as lids drawn into the mean face: the head has learnt what the
+    person's own look like, and nothing between.
+    """
     if selection is None:
         yield from motion
         return
@@ -54,13 +57,10 @@ def with_own_upper_face(
     for index, frame in enumerate(motion):
         first, second, weight = (column[min(index, len(selection.weight) - 1)] for column in selection)
         landmarks = frame.landmarks.copy()
-        brows, eyes = (
-            (1 - weight) * values[first] + weight * values[second]
-            for values in (tracked.landmarks[:, BROWS], tracked.eye_openness)
-        )
-        landmarks[BROWS] = brows
-        eyes = eyes.astype(np.float32)
-        yield MotionFrame(with_eyes(landmarks[None], eyes[None], person.mean_landmarks)[0], eyes)
+        for part in (BROWS, EYES):
+            landmarks[part] = (1 - weight) * tracked.landmarks[first, part] + weight * tracked.landmarks[second, part]
+        eyes = (1 - weight) * tracked.eye_openness[first] + weight * tracked.eye_openness[second]
+        yield MotionFrame(landmarks, eyes.astype(np.float32))
 
 
 def moderated(trajectory: Trajectory, own: Trajectory, amount: float) -> Trajectory:

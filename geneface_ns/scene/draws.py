@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from audio_motion.topology import mouth_opening
 from geneface_ns.capture_format.capture import Capture
 from geneface_ns.scene.camera import pinhole_directions
 from geneface_ns.scene.prepared import NECK, Prepared, unpack_head
 from geneface_ns.scene.stages import generator_of
 from geneface_ns.scene.truth import Truth
+
+STATES = 8
+"""Steps from shut to open that are told apart."""
+RAREST = 8
+"""Times as often as a frame of the mean is: see `even_weights`."""
 
 
 @dataclass
@@ -60,6 +67,8 @@ class RaySource(NamedTuple):
     """[F, 4, 4]."""
     times: Tensor
     """[F], 0 for the first and 1 for the last frame."""
+    evenness: Tensor
+    """[F] how likely each frame is, where all states of eyes and mouth are to be as likely as each other."""
     focal: tuple[float, float]
     centre: tuple[float, float]
 
@@ -70,19 +79,47 @@ class RaySource(NamedTuple):
             boxes=self.boxes.to(device),
             c2w=self.c2w.to(device),
             times=self.times.to(device),
+            evenness=self.evenness.to(device),
         )
 
 
 def ray_source(capture: Capture, prepared: Prepared, downscale: int, boxes: Tensor) -> RaySource:
     """What a capture's rays are drawn from, on the CPU."""
+    face = capture.landmarks
+    opening = np.stack([face.eye_openness.mean(axis=1), mouth_opening(face.landmarks)], axis=1)
     return RaySource(
         prepared,
         boxes,
         torch.from_numpy(capture.c2w),
         torch.from_numpy(capture.times),
+        torch.from_numpy(even_weights(opening).mean(axis=1)),
         (capture.focal[0] / downscale, capture.focal[1] / downscale),
         (capture.centre[0] / downscale, capture.centre[1] / downscale),
     )
+
+
+def even_weights(opening: np.ndarray) -> np.ndarray:
+    """How likely each of some frames is, where all states of a part are to be as likely as each other.
+
+    Args:
+        opening: [F, K] how far each of K parts is open, in any unit.
+
+    Returns:
+        float32 [F, K], of mean 1 but for those held at RAREST: a mistracked frame must not become a training of its
+        own.
+    """
+    low, high = np.quantile(opening, [0.01, 0.99], axis=0)
+    state = ((opening - low) / np.maximum(high - low, 1e-6) * STATES).astype(int).clip(0, STATES - 1)
+    weight = 1 / np.stack([np.bincount(part, minlength=STATES)[part] for part in state.T], axis=1)
+    return np.minimum(weight / weight.mean(axis=0), RAREST).astype(np.float32)
+
+
+def landmark_pixels(capture: Capture, downscale: int) -> np.ndarray:
+    """Where the landmarks lie in the pictures: float [F, 68, 2], pixels after `downscale`."""
+    focal, centre = np.array(capture.focal) / downscale, np.array(capture.centre) / downscale
+    c2w = capture.c2w
+    local = (capture.landmarks.landmarks - c2w[:, None, :3, 3]) @ c2w[:, :3, :3]
+    return local[..., :2] * [1, -1] / -local[..., 2:] * focal + centre
 
 
 def draw_picture(

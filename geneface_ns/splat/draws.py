@@ -48,11 +48,7 @@ def ray_source(capture: Capture, prepared: Prepared, downscale: int, margin: flo
     Args:
         margin: around mouth and eyes, part of their width.
     """
-    size = prepared.size
-    focal, centre = np.array(capture.focal) / downscale, np.array(capture.centre) / downscale
-    landmarks, c2w = capture.landmarks.landmarks, capture.c2w
-    local = (landmarks - c2w[:, None, :3, 3]) @ c2w[:, :3, :3]
-    places = local[..., :2] * [1, -1] / -local[..., 2:] * focal + centre
+    size, places = prepared.size, draws.landmark_pixels(capture, downscale)
     boxes = [_around_heads(prepared)]
     for part in ([*range(MOUTH.start, MOUTH.stop)], [*range(BROWS.start, BROWS.stop), *range(EYES.start, EYES.stop)]):
         low, high = places[:, part].min(axis=1), places[:, part].max(axis=1)

@@ -12,7 +12,7 @@ import torch
 
 from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import Capture, load_capture
-from geneface_ns.nerf.draws import HeadDrawConfig, draw, lips_pixels, ray_source
+from geneface_ns.nerf.draws import HeadDrawConfig, draw, ray_source, whole_pixels
 from geneface_ns.scene import prepared as prepared_module
 from geneface_ns.scene.draws import RaySource
 from geneface_ns.scene.frames import Frame, FrameStore
@@ -215,4 +215,4 @@ def test_rays_keep_their_precision_under_autocast(drawn: Drawn, head_stage: bool
 
 def test_lips_beyond_the_picture_still_give_pixels():
     boxes = np.array([[28, 32, 34, 36.0], [-9, -9, -5, -5.0], [99, 99, 120, 120.0]])
-    assert lips_pixels(boxes, (64, 64)).tolist() == [[27, 31, 35, 37], [0, 0, 1, 1], [63, 63, 64, 64]]
+    assert whole_pixels(boxes, (64, 64), 0.15).tolist() == [[27, 31, 35, 37], [0, 0, 1, 1], [63, 63, 64, 64]]
