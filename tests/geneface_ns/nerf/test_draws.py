@@ -14,7 +14,7 @@ from audio_motion.errors import InputError
 from geneface_ns.capture_format.capture import Capture, load_capture
 from geneface_ns.nerf.draws import HeadDrawConfig, draw, ray_source, whole_pixels
 from geneface_ns.scene import prepared as prepared_module
-from geneface_ns.scene.draws import RaySource
+from geneface_ns.scene.draws import RAREST, RaySource, even_weights, landmark_pixels
 from geneface_ns.scene.frames import Frame, FrameStore
 from geneface_ns.scene.prepared import COVER, NECK, SOLID_HEAD, pack, prepare, unpack_head
 from geneface_ns.synthetic.exact_capture import write_exact_capture
@@ -133,18 +133,23 @@ def test_torso_rays_are_the_pictures(drawn: Drawn):
     assert (truth.trust == 1).all()
 
 
-def test_head_rays_lie_around_head_and_lips_and_look_through_their_pixels(drawn: Drawn):
+def test_head_rays_lie_around_head_lips_and_eyes_and_look_through_their_pixels(drawn: Drawn):
     capture, source = drawn
     config = HeadDrawConfig(train_num_rays_per_batch=4000, frames_per_batch=4, random_underlay=0)
     rays, truth = draw(source, torch.arange(FRAMES), 3, True, config)
     pixel = (rays.pixel + 1) * 48
     frame = (rays.times * (FRAMES - 1)).round().long()
     each = 1000
-    boxes = source.boxes[frame[::each], 0]
+    boxes = source.boxes[frame[::each]]
     for n in range(4):
-        lips = pixel[n * each : n * each + 250]
-        assert (lips >= boxes[n, :2]).all()
-        assert (lips <= boxes[n, 2:]).all()
+        for part, (begin, end) in enumerate(((0, 250), (250, 300), (300, 350))):  # lips, one eye, the other
+            drawn_there = pixel[n * each + begin : n * each + end]
+            assert (drawn_there >= boxes[n, part, :2]).all()
+            assert (drawn_there <= boxes[n, part, 2:]).all()
+    places = landmark_pixels(capture, 1)
+    for part, points in ((1, slice(36, 42)), (2, slice(42, 48))):
+        assert (places[:, points] >= source.boxes[:, None, part, :2].numpy()).all()
+        assert (places[:, points] <= source.boxes[:, None, part, 2:].numpy()).all()
     # Each ray, taken back to its own camera, hits the middle of its pixel.
     c2w = torch.from_numpy(capture.c2w)[frame]
     local = (rays.directions[:, None, :] @ c2w[:, :3, :3])[:, 0]
@@ -211,6 +216,26 @@ def test_rays_keep_their_precision_under_autocast(drawn: Drawn, head_stage: bool
     with torch.autocast("cpu", dtype=torch.bfloat16):
         rays, _ = draw(source, torch.arange(FRAMES), 5, head_stage, HeadDrawConfig())
     assert all(x.dtype == torch.float32 for x in rays)
+
+
+def test_states_of_eyes_and_mouth_are_drawn_evenly(drawn: Drawn):
+    """A blink lasts three frames of a hundred."""
+    rng = np.random.default_rng(0)
+    eyes = np.concatenate([np.full(970, 0.3), np.full(15, 0.15), np.full(15, 0.0)]) + rng.uniform(-0.01, 0.01, 1000)
+    weights = even_weights(np.stack([eyes, rng.uniform(0, 1, 1000)], axis=1))
+    shut, mouth = weights[985:, 0], weights[:, 1]
+    assert (shut == RAREST).all()  # or they would be a third of all
+    assert weights[:970, 0].sum() > shut.sum() > 0.1 * weights[:970, 0].sum()
+    assert mouth.max() < 1.5
+    # Frames are drawn so, as far as they are to be.
+    _, source = drawn
+    one = source._replace(evenness=torch.zeros(FRAMES).index_fill(0, torch.tensor([4]), 1.0))
+    for share in (0.0, 0.5, 1.0):
+        config = HeadDrawConfig(train_num_rays_per_batch=400, frames_per_batch=40, even_share=share)
+        times = draw(one, torch.arange(1, FRAMES), 3, True, config)[0].times[::10]
+        expected = share + (1 - share) / (FRAMES - 1)
+        assert (times == source.times[4]).float().mean() == pytest.approx(expected, abs=0.2)
+    assert even_weights(np.zeros((5, 2))).tolist() == [[1, 1]] * 5  # eyes that were never seen to move
 
 
 def test_lips_beyond_the_picture_still_give_pixels():
