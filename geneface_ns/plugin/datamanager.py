@@ -142,7 +142,7 @@ class GeneFaceDataManagerConfig(HeadDrawConfig, CaptureDataManagerConfig):
 
 
 class GeneFaceDataManager(CaptureDataManager):
-    """Draws rays: in the head stage around the head and the lips, then over the whole picture."""
+    """Draws rays: in the head stage around the head, lips and eyes, then over the whole picture."""
 
     config: GeneFaceDataManagerConfig
 

@@ -6,7 +6,7 @@ import json
 import tempfile
 import wave
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -97,6 +97,25 @@ class Truth:
         names = [f.name for f in fields(Expression)]
         values = dict(zip(names, self._expression[index].tolist(), strict=True))
         return self.renderer.render(Expression(**values), self._pose[index], self._rest_body[index])
+
+    def with_face(self, pose: int, face: int, **changes: float) -> Truth:
+        """One frame that was never filmed: a frame's pose with another one's face.
+
+        Args:
+            pose: index of the frame whose head and body are held; face: of the frame whose expression is shown;
+            changes: of `Expression`.
+        """
+        names = [f.name for f in fields(Expression)]
+        filmed = dict(zip(names, self._expression[face].tolist(), strict=True))
+        shown = Expression(**filmed | changes)
+        head = Head(Identity.from_seed(self.seed))
+        # The one similarity that takes the person as drawn into their own head frame.
+        drawn = head.landmarks(Expression(**filmed))
+        scale, rotation, offset = fit_similarity(drawn, self.landmarks[face].astype(np.float64))
+        landmarks = (scale * head.landmarks(shown) @ rotation.T + offset).astype(np.float32)
+        held = {name: getattr(self, name)[pose : pose + 1] for name in ("c2w", "body", "_pose", "_rest_body")}
+        expression = np.array([[getattr(shown, name) for name in names]])
+        return replace(self, landmarks=landmarks[None], _expression=expression, **held)
 
     def torso(self, index: int) -> np.ndarray:
         """The torso of a frame without the head, float32 [H, W, 4], straight alpha."""

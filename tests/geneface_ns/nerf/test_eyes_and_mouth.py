@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-
 import numpy as np
 import pytest
 import torch
 
-from audio_motion.topology import EYES, eye_openness, fit_similarity, mouth_opening
+from audio_motion.topology import EYES, mouth_opening
 from geneface_ns.capture_format.capture import Capture, load_capture
 from geneface_ns.nerf.draws import ray_source
 from geneface_ns.nerf.loop import TrainingConfig, train
@@ -20,9 +18,6 @@ from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.prepared import prepare
 from geneface_ns.synthetic.clip import Truth
 from geneface_ns.synthetic.exact_capture import write_exact_capture
-from geneface_ns.synthetic.expression import Expression
-from geneface_ns.synthetic.head import Head
-from geneface_ns.synthetic.identity import Identity
 
 STEPS = 400
 SHUT = (0.0, 0.5, 1.0)
@@ -58,23 +53,15 @@ def trained(capture: Capture) -> Portrait:
     return portrait.eval()
 
 
-def both(portrait: Portrait, truth: Truth, frame: int, shut: float) -> tuple[np.ndarray, np.ndarray]:
+def both(portrait: Portrait, truth: Truth, mouth: int, shut: float) -> tuple[np.ndarray, np.ndarray]:
     """The eyes of frame 0's pose with the mouth of another frame and lids so far shut: rendered, and drawn."""
-    names = [field.name for field in fields(Expression)]
-    spoken = dict(zip(names, truth._expression[frame].tolist(), strict=True))
-    looks = Expression(**spoken | {"blink_left": shut, "blink_right": shut, "gaze_x": 0.0, "gaze_y": 0.0, "brow": 0.0})
-    head = Head(Identity.from_seed(truth.seed))
-    first = head.landmarks(Expression(**dict(zip(names, truth._expression[0].tolist(), strict=True))))
-    scale, rotation, offset = fit_similarity(first, truth.landmarks[0].astype(np.float64))
-    landmarks = (scale * head.landmarks(looks) @ rotation.T + offset).astype(np.float32)[None]
+    face = truth.with_face(0, mouth, blink_left=shut, blink_right=shut, gaze_x=0.0, gaze_y=0.0, brow=0.0)
     table = portrait.table(torch.zeros(1))
-    openness = torch.from_numpy(eye_openness(landmarks).astype(np.float32))
-    condition = Condition(torch.from_numpy(landmarks), openness, table.c2w, table.body)
-    rgb = ReferenceRenderer(portrait).render(condition, portrait.camera).rgb.numpy()
-    drawn = truth.renderer.render(looks, truth._pose[0], truth._rest_body[0]).rgb / 255
-    x, y = replace(truth, landmarks=truth.landmarks[:1], c2w=truth.c2w[:1]).points2d[0, EYES].T
+    condition = Condition(torch.from_numpy(face.landmarks), torch.from_numpy(face.eye_openness), table.c2w, table.body)
+    rendered = ReferenceRenderer(portrait).render(condition, portrait.camera).rgb.numpy()
+    x, y = truth.points2d[0, EYES].T
     rows, columns = slice(int(y.min()) - 3, int(y.max()) + 4), slice(int(x.min()) - 3, int(x.max()) + 4)
-    return rgb[rows, columns], drawn[rows, columns]
+    return rendered[rows, columns], face.frame(0).rgb[rows, columns] / 255
 
 
 def test_lids_close_whatever_is_said(grid: tuple[np.ndarray, np.ndarray]):
