@@ -184,6 +184,16 @@ def test_the_seed_decides(said):
     assert Identity.from_seed(7) != Identity.from_seed(8)
 
 
+def test_a_face_that_was_never_filmed(truth):
+    same = truth.with_face(3, 3)
+    assert np.array_equal(same.frame(0).rgb, truth.frame(3).rgb)
+    np.testing.assert_allclose(same.landmarks[0], truth.landmarks[3], atol=1e-6)
+    winks = truth.with_face(0, 3, blink_left=1.0, blink_right=0.0)
+    assert winks.eye_openness[0, 0] < 0.01 < 0.1 < winks.eye_openness[0, 1]
+    np.testing.assert_allclose(winks.landmarks[0, 48:], truth.landmarks[3, 48:], atol=1e-6)
+    assert np.array_equal(winks.c2w[0], truth.c2w[0])
+
+
 def test_saving_and_loading(tmp_path, truth):
     path = tmp_path / "clip.truth.npz"
     truth.save(path)
