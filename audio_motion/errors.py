@@ -14,6 +14,10 @@ class InputError(Exception):
     """
 
 
+class NotFinite(InputError, FloatingPointError):
+    """A training has come to what is no number: through what it was given, or through its learning rate."""
+
+
 def one_line(error: object) -> str:
     """What is said, in one line of what can be printed: names of files may hold anything, and so may other libraries'
     errors."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from audio_motion.errors import InputError
+from audio_motion.errors import InputError, NotFinite
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -120,10 +120,6 @@ def is_main_process() -> bool:
     from lightning.fabric.utilities.rank_zero import rank_zero_only
 
     return int(getattr(rank_zero_only, "rank", 0) or 0) == 0
-
-
-class NotFinite(InputError, FloatingPointError):
-    """A training has come to what is no number: through what it was given, or through its learning rate."""
 
 
 def require_finite(losses: Iterable[tuple[str, Tensor]], step: int) -> None:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from audio_motion.errors import InputError
-from audio_motion.training.distributed import Distributed, NotFinite, is_main_process, launch
+from audio_motion.errors import InputError, NotFinite
+from audio_motion.training.distributed import Distributed, is_main_process, launch
 from audio_motion.training.state import load_state, restore, save_state
 from audio_motion.training.tensorboard import Events
 

@@ -101,7 +101,7 @@ def losses(rendered: Rendered, truth: Truth, step: int, stages: StageConfig, con
     """The terms of the stage that `step` belongs to.
 
     Raises:
-        FloatingPointError: a term is not finite; the message names it and the step.
+        NotFinite: a term is not; the message names it and the step.
     """
     if in_head_stage(step, stages):
         terms = head_losses(rendered.colour, rendered.opacity, rendered.spread, truth, config)

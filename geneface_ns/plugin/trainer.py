@@ -17,7 +17,7 @@ from audio_motion.files import held_alone, written_whole
 from geneface_ns.nerf.threads import ThreadChoice
 from geneface_ns.plugin.dataparser import GeneFaceDataParserConfig
 from geneface_ns.plugin.turns import TurnLock
-from geneface_ns.scene.stages import HEAD_SHARE, stage_span
+from geneface_ns.scene.stages import HEAD_SHARE, need_finite_weights, stage_span
 from geneface_ns.trained import checkpoint
 from geneface_ns.trained.methods import Method, method_of
 
@@ -184,11 +184,16 @@ class GeneFaceTrainer(Trainer):
             self.config.max_num_iterations = whole
 
     def save_checkpoint(self, step: int) -> None:
-        """Write nerfstudio's checkpoint with what it says of itself, whole or not at all; then drop older ones."""
+        """Write nerfstudio's checkpoint with what it says of itself, whole or not at all; then drop older ones.
+
+        Raises:
+            NotFinite: the last step's gradients have spoiled the weights. Nothing is written, and nothing dropped.
+        """
         if self.local_rank != 0 or self._trained is None:
             return
         step = min(step, self._trained)  # stopped in the viewer, nerfstudio names the step that was to come
         pipeline = getattr(self.pipeline, "module", self.pipeline)
+        need_finite_weights(pipeline, step)
         metadata = self.pipeline.datamanager.train_dataset.metadata  # type: ignore[union-attr]
         described = checkpoint.described(metadata["capture"], metadata["downscale"], self.config.pipeline.model)
         path = self.checkpoint_dir / f"step-{step:09d}.ckpt"

@@ -12,12 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
+from audio_motion.errors import NotFinite
+
 HEAD_SHARE = 0.75
 """Of a run's steps, for the head; the rest is the torso's."""
 TORSO_RATES = {"torso_grids": 5e-3, "torso_networks": 2e-3}
 """Adam's at first, for each group of the torso's parameters."""
 ADAM_EPS = 1e-15
 """Added to Adam's denominator; tiny, because plane features see tiny gradients."""
+ADVICE = "checkpoints of before are kept; train anew with lower learning rates (--optimizers.GROUP.optimizer.lr)"
 
 
 def generator_of(device: torch.device, step: int, rank: int = 0, purpose: int = 0) -> torch.Generator:
@@ -77,11 +80,20 @@ def need_finite(terms: dict[str, Tensor], step: int) -> dict[str, Tensor]:
     """The loss terms of a step.
 
     Raises:
-        FloatingPointError: a term is not finite; the message names it and the step.
+        NotFinite: a term is not; the message names it and the step.
     """
     for name, value in terms.items():
         if not torch.isfinite(value):
-            raise FloatingPointError(
-                f"loss term {name!r} is {value.item()} at step {step}; resume from the last checkpoint with --load-dir"
-            )
+            raise NotFinite(f"loss term {name!r} is {value.item()} at step {step}; {ADVICE}")
     return terms
+
+
+def need_finite_weights(module: nn.Module, step: int) -> None:
+    """Look at all parameters before they are kept: a gradient can spoil one that the next loss does not see.
+
+    Raises:
+        NotFinite: one is not; the message names it and the step.
+    """
+    for name, parameter in module.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise NotFinite(f"{name} is not finite after step {step}; {ADVICE}")

@@ -85,7 +85,7 @@ def losses(rendered: Rendered, truth: Truth, head: SplatHead, step: int, config:
     """The terms of the stage that something was rendered for.
 
     Raises:
-        FloatingPointError: a term is not finite; the message names it and the step.
+        NotFinite: a term is not; the message names it and the step.
     """
     if rendered.rgb is None:
         terms = head_losses(rendered.colour, rendered.opacity, truth, config)

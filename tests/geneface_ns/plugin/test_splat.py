@@ -53,12 +53,14 @@ def run(folder: Path, *words: object, code: int = 0) -> str:
     return printed
 
 
-def train(place: Path, steps: int) -> str:
+def train(place: Path, steps: int, *others: object, name: str = "x", code: int = 0) -> str:
     return run(
         place,
-        *("ns-train", "geneface-splat", "--data", "anna", "--experiment-name", "x", "--timestamp", "run"),
+        *("ns-train", "geneface-splat", "--data", "anna", "--experiment-name", name, "--timestamp", "run"),
         *("--vis", "tensorboard", "--max-num-iterations", steps, "--steps-per-eval-image", 0),
         *("--pipeline.model.gaussians", 3000, "--pipeline.datamanager.train-num-rays-per-batch", 1024),
+        *others,
+        code=code,
     )
 
 
@@ -112,6 +114,14 @@ def test_it_goes_on(place: Path, trained: Path):
     # The optimizer went on with its own moments.
     steps = {int(state["step"]) for state in contents["optimizers"]["torso_grids"]["state"].values()}
     assert min(steps) > 5
+
+
+def test_what_is_no_number_ends_it_in_one_line(place: Path):
+    """The rate rises over the first steps: the second begins with colours that the first has thrown far away."""
+    printed = train(place, 40, "--optimizers.colors.optimizer.lr", 1e30, name="nan", code=2)
+    assert "Traceback" not in printed
+    (said,) = (line for line in printed.splitlines() if line.startswith("error: "))
+    assert "loss term 'rgb' is inf at step 1; checkpoints of before are kept" in said
 
 
 def config(specification: object, output: Path, capture: Path, **changes: object) -> GeneFaceTrainerConfig:

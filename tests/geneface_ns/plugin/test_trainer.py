@@ -6,6 +6,7 @@ import copy
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from nerfstudio.engine.trainer import TrainerConfig
 
@@ -147,6 +148,28 @@ def test_stopped_in_the_viewer_it_keeps_the_last_step_that_was_trained(
     monkeypatch.setattr(trainer, "train_iteration", stop_after_the_sixth)
     trainer.train()
     assert [path.name for path in trainer.checkpoint_dir.glob("*.ckpt")] == ["step-000000005.ckpt"]
+
+
+def test_weights_that_are_no_numbers_replace_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_exact_capture(tmp_path / "anna", size=32, frames=22)
+    wanted = config(tmp_path / "outputs", max_num_iterations=20, vis="tensorboard", steps_per_save=3)
+    wanted.pipeline.datamanager.data = tmp_path / "anna"
+    wanted.machine.device_type = "cpu"
+    wanted.save_config()
+    trainer = GeneFaceTrainer(wanted)
+    trainer.setup()
+    trained = trainer.train_iteration
+
+    def spoilt_in_the_seventh(step: int) -> object:
+        outputs = trained(step)
+        if step == 6:
+            next(trainer.pipeline.model.portrait.torso.parameters()).data[0] = torch.nan
+        return outputs
+
+    monkeypatch.setattr(trainer, "train_iteration", spoilt_in_the_seventh)
+    with pytest.raises(InputError, match=r"portrait\.torso\.\S+ is not finite after step 6; checkpoints of before"):
+        trainer.train()
+    assert [path.name for path in trainer.checkpoint_dir.glob("*.ckpt")] == ["step-000000003.ckpt"]
 
 
 def test_two_trainings_of_one_run_at_once_are_refused(tmp_path: Path, models: Path) -> None:
