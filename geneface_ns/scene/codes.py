@@ -48,18 +48,25 @@ class ConditionEncoder(nn.Module):
     lower_ends: Tensor
     upper_ends: Tensor
 
-    def __init__(self, landmarks: Tensor, eye_openness: Tensor, lower: int = 12, upper: int = 6) -> None:
+    def __init__(
+        self, landmarks: Tensor, eye_openness: Tensor, lower: int = 12, upper: int = 6, whitening: float = 1.0
+    ) -> None:
         """
         Args:
             landmarks: [F, 68, 3] the training frames', from which mean and components are taken.
             eye_openness: [F, 2] of the same frames.
             lower, upper: principal components kept of each region.
+            whitening: of the mouth's code. 1: what hardly varies counts as much as the opening; 0: components count as
+                they vary.
         """
         super().__init__()
         self.register_buffer("mean", landmarks.mean(dim=0))
         offsets = landmarks - landmarks.mean(dim=0)
         for name, points, count in (("lower", LOWER, lower), ("upper", UPPER, upper)):
             basis, scale = principal_components(offsets[:, points].flatten(1), count)
+            if name == "lower":
+                part = (scale / scale[0]) ** (1 - whitening)
+                scale = scale / (part / part.square().mean().sqrt())
             self.register_buffer(f"{name}_basis", basis / scale)
         self.register_buffer("eye_mean", eye_openness.mean(dim=0))
         self.register_buffer("eye_scale", eye_openness.std(dim=0).clamp_min(0.01))
@@ -69,8 +76,8 @@ class ConditionEncoder(nn.Module):
             self.register_buffer(f"{name}_ends", torch.quantile(codes, torch.tensor([ENDS, 1 - ENDS]), dim=0))
 
     def forward(self, landmarks: Tensor, eye_openness: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, 68, 3], [B, 2] -> lower code [B, L], upper code [B, U], each of about unit deviation and within what the
-        training frames held."""
+        """[B, 68, 3], [B, 2] -> lower code [B, L], upper code [B, U], of about unit deviation over all of each, and
+        within what the training frames held."""
         lower, upper = self._codes(landmarks, eye_openness)
         return lower.clamp(*self.lower_ends), upper.clamp(*self.upper_ends)
 

@@ -13,12 +13,13 @@ from geneface_ns.scene.camera import Pinhole
 from geneface_ns.scene.codes import ConditionEncoder
 from geneface_ns.scene.condition import Condition
 from geneface_ns.scene.pose import motion_features
-from geneface_ns.scene.warp import landmark_weights, nearness
+from geneface_ns.scene.warp import nearness
+from geneface_ns.splat.attachment import attachment
 from geneface_ns.splat.rasteriser import rasterise
-from geneface_ns.splat.surface import JAW, SKULL, Surface
+from geneface_ns.splat.surface import Surface
 
-CHIN = slice(6, 11)
-"""Landmarks whose mean motion is the jaw's."""
+WHITENING = 0.3
+"""Of the mouth's code: a linear basis has to go on beyond what it has seen, and what hardly varied was seen least."""
 LOCAL = 0.02
 """Nearness to mouth or eyes below which their basis leaves a Gaussian alone."""
 FAINT = 1e-3
@@ -105,7 +106,7 @@ class SplatHead(nn.Module):
         """
         super().__init__()
         self.config = config
-        self.encoder = ConditionEncoder(own.landmarks, own.eye_openness)
+        self.encoder = ConditionEncoder(own.landmarks, own.eye_openness, whitening=WHITENING)
         self.register_buffer("mean", own.landmarks.mean(dim=0))
         pose = motion_features(own.c2w, own.body)[:, :6]
         self.register_buffer("pose_mean", pose.mean(dim=0))
@@ -144,15 +145,10 @@ class SplatHead(nn.Module):
             sigma: reach of a landmark on the Gaussians around it, face widths.
         """
         places, kind = torch.from_numpy(surface.places), torch.from_numpy(surface.kind)
-        weights = landmark_weights(places, self.mean, sigma)
-        weights[kind == SKULL] = 0
-        jaw = torch.zeros(len(self.mean))
-        jaw[CHIN] = 1 / (CHIN.stop - CHIN.start)
-        weights[kind == JAW] = jaw
         gates = nearness(places, self.mean)
         near = [torch.nonzero(gates[:, i] > LOCAL)[:, 0] for i in range(2)]
         self._hold(len(places), len(near[0]), len(near[1]))
-        self.weights.copy_(weights)
+        self.weights.copy_(attachment(places, kind, self.mean, sigma))
         for i, (at, gate) in enumerate(((self.near_mouth, self.gate_mouth), (self.near_eyes, self.gate_eyes))):
             at.copy_(near[i])
             gate.copy_(gates[near[i], i, None])

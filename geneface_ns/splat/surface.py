@@ -10,7 +10,7 @@ import numpy as np
 from scipy.interpolate import RBFInterpolator
 
 from audio_motion.errors import InputError
-from audio_motion.topology import MOUTH
+from audio_motion.topology import INNER_LOWER_LIP, INNER_UPPER_LIP, MOUTH
 from geneface_ns.capture_format.capture import Capture
 from geneface_ns.scene.frames import FrameStore
 
@@ -91,6 +91,8 @@ def head_surface(capture: Capture, store: FrameStore, count: int, views: int = 1
         return on_head(np.concatenate([plane, z[:, None]], axis=1))
 
     dense = raised(generator.uniform(low, high, (DENSE * count, 2)))
+    # Skin between the lips would hide the mouth's inside, which then would never learn.
+    dense = dense[~_between_lips(dense, mean)]
     if len(dense) < count:
         raise InputError(f"{capture.folder}: its masks and poses agree on no head; run `geneface process` again")
     near = _near(dense, mean)
@@ -153,6 +155,16 @@ def _near(places: np.ndarray, mean: np.ndarray) -> np.ndarray:
         low, high = points[:, :2].min(axis=0) - 0.03, points[:, :2].max(axis=0) + 0.03
         result |= ((places[:, :2] > low) & (places[:, :2] < high)).all(axis=1)
     return result
+
+
+def _between_lips(places: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Places before the mouth's inside, where the mean face's lips stand open: bool [N]."""
+    corners = mean[60], mean[64]
+    upper, lower = (
+        np.array([corners[0], *mean[lip], corners[1]])[:, :2].T for lip in (INNER_UPPER_LIP, INNER_LOWER_LIP)
+    )
+    x, y = places[:, 0], places[:, 1]
+    return (y < np.interp(x, *upper, left=-np.inf, right=-np.inf)) & (y > np.interp(x, *lower))
 
 
 def _inside(mean: np.ndarray, generator: np.random.Generator) -> np.ndarray:

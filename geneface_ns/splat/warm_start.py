@@ -18,7 +18,7 @@ class SplatStartConfig:
 
     gaussians: int = 20_000
     """About as many, those of the mouth's inside among them."""
-    sigma: float = 0.06
+    sigma: float = 0.04
     """Reach of a landmark on the Gaussians around it, face widths: short, so that the lips part."""
 
 

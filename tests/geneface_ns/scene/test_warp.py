@@ -1,5 +1,6 @@
 """Motion of points by landmarks, and the codes made from them."""
 
+import pytest
 import torch
 
 from audio_motion.topology import TEMPLATE
@@ -85,6 +86,22 @@ def test_codes_see_their_own_region_only():
     torch.testing.assert_close(upper, base[1])
     _, blinked = encoder(landmarks[:1], eyes[:1] - 0.03)
     assert (blinked - base[1]).abs().max() > 1
+
+
+@pytest.mark.parametrize("whitening", [1.0, 0.3, 0.0])
+def test_a_mouths_code_is_whitened_as_far_as_asked(whitening: float):
+    torch.manual_seed(0)
+    # Along three directions, so that what each varies by is known.
+    spread = torch.tensor([4e-2, 2e-2, 1e-2])
+    landmarks = MEAN.repeat(4000, 1, 1)
+    landmarks[:, 50, 1] += spread[0] * torch.randn(4000)
+    landmarks[:, 57, 1] += spread[1] * torch.randn(4000)
+    landmarks[:, 66, 1] += spread[2] * torch.randn(4000)
+    encoder = ConditionEncoder(landmarks, torch.rand(4000, 2), lower=3, whitening=whitening)
+    lower, _ = encoder._codes(landmarks, torch.rand(4000, 2))
+    found = lower.std(dim=0)
+    torch.testing.assert_close(found / found[0], (spread / spread[0]) ** (1 - whitening), rtol=0.05, atol=0)
+    torch.testing.assert_close(found.square().mean(), torch.tensor(1.0), rtol=0.01, atol=0)
 
 
 def test_codes_stay_within_what_was_seen():

@@ -22,6 +22,7 @@ from geneface_ns.scene.frames import Frame, FrameStore
 from geneface_ns.scene.prepared import prepare
 from geneface_ns.scene.stages import make_optimizer
 from geneface_ns.scene.truth import psnr
+from geneface_ns.splat.attachment import LOWER_LIP
 from geneface_ns.splat.draws import ray_source
 from geneface_ns.splat.head import Gaussians, draw_head
 from geneface_ns.splat.loop import SplatTrainingConfig, learn, train
@@ -90,6 +91,13 @@ def test_it_begins_on_the_head(person: Person):
     assert surface.places[surface.kind == JAW, 1].max() < surface.places[surface.kind == SKULL, 1].min()
 
 
+def test_no_skin_hides_the_mouths_inside(person: Person):
+    mean, surface = person.capture.mean_landmarks, person.surface
+    lips = mean[60:68, :2].astype(np.float32)
+    between = [cv2.pointPolygonTest(lips, place, False) > 0 for place in surface.places[:, :2].tolist()]
+    assert set(surface.kind[between]) == {SKULL, JAW}
+
+
 def test_it_says_where_no_head_can_begin(person: Person):
     with pytest.raises(InputError, match="0 Gaussians make no head; ask for at least 1200"):
         head_surface(person.capture, person.store, 0)
@@ -118,6 +126,27 @@ def test_landmarks_move_it(person: Person):
     assert (moved[at_chin, 1] < -0.05).all()
     at_brows = (head.means - head.mean[19]).norm(dim=1).argsort()[:5]
     assert (moved[at_brows].abs() < 0.01).all()
+
+
+def test_lips_part_as_their_landmarks_do(person: Person):
+    """What lies on one lip stays where the other one leaves it, however near the two are in the mean face."""
+    head = person.portrait.head
+    still = person.portrait.table(torch.tensor([0.0]))._replace(landmarks=head.mean[None])
+    opened = head.mean.clone()
+    opened[LOWER_LIP, 1] -= 0.05
+    with torch.no_grad():
+        moved = head(still._replace(landmarks=opened[None])).means - head(still).means
+    skin = torch.from_numpy(person.surface.kind) == SKIN
+    mean, places = head.mean, head.means.detach()
+    gap = float(mean[62, 1] - mean[66, 1])
+    assert gap < 0.05  # nearer than a landmark reaches
+    middle = (mean[62, :2] + mean[66, :2]) / 2
+    near = skin & ((places[:, 0] - middle[0]).abs() < 0.04)
+    above = near & (places[:, 1] > middle[1] + 0.005) & (places[:, 1] < mean[51, 1])
+    below = near & (places[:, 1] < middle[1] - 0.005) & (places[:, 1] > mean[57, 1])
+    assert min(int(above.sum()), int(below.sum())) > 5
+    assert not moved[above].any()
+    assert (moved[below, 1] < -0.04).all()
 
 
 def test_the_basis_is_local(person: Person):
