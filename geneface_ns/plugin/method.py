@@ -21,6 +21,7 @@ from geneface_ns.plugin.schedule import FusedAdamConfig, StageScheduleConfig
 from geneface_ns.plugin.splat_datamanager import SplatDataManagerConfig
 from geneface_ns.plugin.splat_model import SplatModelConfig
 from geneface_ns.plugin.trainer import GeneFaceTrainerConfig
+from geneface_ns.scene.stages import HEAD_SHARE
 from geneface_ns.splat import training as splat
 
 VIEWER = ViewerConfig(
@@ -39,6 +40,7 @@ def trainer_config(
     model: ModelConfig,
     rates: dict[str, float],
     device: Literal["cpu", "cuda"],
+    head_fraction: float = HEAD_SHARE,
 ) -> GeneFaceTrainerConfig:
     """What the methods' trainings have in common.
 
@@ -46,10 +48,12 @@ def trainer_config(
         name: of the method.
         steps: of both stages.
         rates: Adam's at first, for each group of parameters.
+        head_fraction: of the steps, for the head.
     """
     return GeneFaceTrainerConfig(
         method_name=name,
         max_num_iterations=steps,
+        head_fraction=head_fraction,
         steps_per_save=1000,
         steps_per_eval_batch=0,
         steps_per_eval_image=500,
@@ -80,7 +84,7 @@ geneface = MethodSpecification(
 )
 geneface_splat = MethodSpecification(
     config=trainer_config(
-        "geneface-splat", 4000, SplatDataManagerConfig(), SplatModelConfig(), splat.LEARNING_RATES, "cpu"
+        "geneface-splat", 9000, SplatDataManagerConfig(), SplatModelConfig(), splat.LEARNING_RATES, "cpu", 2 / 3
     ),
     description="GeneFace with a head of Gaussians: the same captures, the same torso (CPU).",
 )

@@ -159,12 +159,10 @@ def _near(places: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 def _between_lips(places: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Places before the mouth's inside, where the mean face's lips stand open: bool [N]."""
-    corners = mean[60], mean[64]
-    upper, lower = (
-        np.array([corners[0], *mean[lip], corners[1]])[:, :2].T for lip in (INNER_UPPER_LIP, INNER_LOWER_LIP)
-    )
+    (upper_x, upper_y), (lower_x, lower_y) = (mean[[60, *lip, 64], :2].T for lip in (INNER_UPPER_LIP, INNER_LOWER_LIP))
     x, y = places[:, 0], places[:, 1]
-    return (y < np.interp(x, *upper, left=-np.inf, right=-np.inf)) & (y > np.interp(x, *lower))
+    below = y < np.interp(x, upper_x, upper_y, left=-np.inf, right=-np.inf)
+    return below & (y > np.interp(x, lower_x, lower_y))
 
 
 def _inside(mean: np.ndarray, generator: np.random.Generator) -> np.ndarray:
