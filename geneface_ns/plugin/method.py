@@ -84,7 +84,13 @@ geneface = MethodSpecification(
 )
 geneface_splat = MethodSpecification(
     config=trainer_config(
-        "geneface-splat", 9000, SplatDataManagerConfig(), SplatModelConfig(), splat.LEARNING_RATES, "cpu", 2 / 3
+        "geneface-splat",
+        9000,
+        SplatDataManagerConfig(),
+        SplatModelConfig(),
+        splat.LEARNING_RATES,
+        "cpu",
+        splat.HEAD_SHARE,
     ),
     description="GeneFace with a head of Gaussians: the same captures, the same torso (CPU).",
 )

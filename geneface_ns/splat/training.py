@@ -18,6 +18,8 @@ from geneface_ns.splat.draws import Part
 from geneface_ns.splat.head import SplatHead
 from geneface_ns.splat.portrait import SplatPortrait
 
+HEAD_SHARE = 2 / 3
+"""Of a run's steps, for the head: with a quarter for the torso, it was the torso that the whole picture lacked."""
 HEAD_RATES = {
     "means": 3e-4,
     "quats": 2e-3,

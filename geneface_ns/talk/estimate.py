@@ -16,13 +16,13 @@ START = 20.0
 """Seconds until a command that loads everything begins to work."""
 
 
-USUAL = {METHOD: (4.0, 1.6), SPLAT: (2.2, 0.6)}
+USUAL = {METHOD: (4.0, 1.6), SPLAT: (5.2, 0.6)}
 """Of each method the minutes for 128², and the power of the pictures' side that they go with."""
 
 
 def usual_minutes(width: int, height: int, method: str = METHOD) -> float:
     """Of training on a CPU for pictures of a size (docs/training.md): 4 at 128², 12 at 256², 37 at 512²; of Gaussians
-    2, 3 and 5: 4000 steps, as measured at 256², and at other sizes by what the rasteriser takes."""
+    5, 8 and 12: 9000 steps, by what 4000 took at 256², and at other sizes by what the rasteriser takes."""
     minutes, power = USUAL[method]
     return minutes * ((width * height) ** 0.5 / 128) ** power
 

@@ -22,6 +22,7 @@ from geneface_ns.scene.stages import HEAD_SHARE
 from geneface_ns.splat import draws as splat_draws
 from geneface_ns.splat import loop as splat_loop
 from geneface_ns.splat.portrait import SplatPortrait, SplatPortraitConfig
+from geneface_ns.splat.training import HEAD_SHARE as SPLAT_HEAD_SHARE
 from geneface_ns.splat.warm_start import start_from_pictures as start_gaussians
 from geneface_ns.trained.checkpoint import choose_device
 from geneface_ns.trained.methods import METHODS, SPLAT
@@ -49,7 +50,8 @@ def speed_of(capture_folder: Path, method: str) -> float | InputError:
         head, torso = _of_gaussians(capture) if method == SPLAT else _of_a_field(capture, method)
     except InputError as error:
         return error
-    return HOST * (HEAD_SHARE * head + (1 - HEAD_SHARE) * torso)
+    share = SPLAT_HEAD_SHARE if method == SPLAT else HEAD_SHARE
+    return HOST * (share * head + (1 - share) * torso)
 
 
 def _of_a_field(capture: Capture, method: str) -> tuple[float, float]:

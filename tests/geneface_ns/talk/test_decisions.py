@@ -95,8 +95,8 @@ def test_each_method_keeps_its_own(options: TalkOptions) -> None:
 
 
 def test_a_head_of_gaussians_needs_fewer_minutes() -> None:
-    assert estimate.usual_minutes(256, 256, "geneface-splat") == pytest.approx(3.3, abs=0.1)
-    assert estimate.size_for(1.2, "geneface-splat") == 192
+    assert estimate.usual_minutes(256, 256, "geneface-splat") == pytest.approx(7.9, abs=0.1)
+    assert estimate.size_for(2.8, "geneface-splat") == 192
     assert estimate.size_for(5.0, "geneface-splat") is None
 
 
