@@ -56,10 +56,10 @@ class Methods:
     """A capture directory."""
     downscale: int = 2
     """Whole factor by which the pictures are reduced."""
-    iterations: int = 10000
-    """Of `geneface`, both stages together."""
-    splat_iterations: int = 4000
-    """Of `geneface-splat`."""
+    iterations: int | None = None
+    """Of `geneface`, both stages together; left out: its own default."""
+    splat_iterations: int | None = None
+    """Of `geneface-splat`, alike."""
     generator: str = "prior"
     """What turns speech into motion, as in `geneface evaluate`."""
     output: Path = Path("out/methods")
@@ -72,7 +72,6 @@ class Measured(NamedTuple):
     """A method on the capture."""
 
     run: Path
-    iterations: int
     training: Done
     report: dict
     """Of `geneface evaluate`."""
@@ -81,13 +80,13 @@ class Measured(NamedTuple):
     """Of the person file."""
 
 
-def measure(method: str, iterations: int, config: Methods) -> Measured:
+def measure(method: str, iterations: int | None, config: Methods) -> Measured:
     """Train, evaluate and export a method."""
     run, training = train(method, config.capture, iterations, config.downscale, config.output)
     report, evaluation = evaluate(run, "--generator", config.generator)
     file = run / "person.gface"
     once([BIN / "geneface", "export", run, file, "--data", config.capture.absolute()], run / "export.json")
-    return Measured(run, iterations, training, report, evaluation, file.stat().st_size / 1e6)
+    return Measured(run, training, report, evaluation, file.stat().st_size / 1e6)
 
 
 def speeds(renderers: dict[str, Renderer], capture: Capture, frames: np.ndarray) -> dict[str, tuple[float, float]]:
@@ -108,7 +107,7 @@ def table(measured: dict[str, Measured], speed: dict[str, tuple[float, float]]) 
     """Markdown: a method a column, and the ceiling."""
     ceiling = next(iter(measured.values())).report["ceiling"]
     rows = [
-        ("steps", *(str(m.iterations) for m in measured.values()), "-"),
+        ("steps", *(str(m.report["step"] + 1) for m in measured.values()), "-"),
         ("minutes of training", *(f"{m.training.seconds / 60:.1f}" for m in measured.values()), "-"),
     ]
     for mode, keys in FIGURES:

@@ -74,12 +74,14 @@ def once(command: Sequence[Path | str], record: Path) -> Done:
 
 
 def train(
-    method: str, capture: Path, iterations: int, downscale: int, folder: Path, options: Sequence[str] = ()
+    method: str, capture: Path, iterations: int | None, downscale: int, folder: Path, options: Sequence[str] = ()
 ) -> tuple[Path, Done]:
     """The folder of a run of `ns-train`, and its training.
 
     Args:
-        folder: where trainings are kept; options: further ones of `ns-train`.
+        iterations: None: the method's own.
+        folder: where trainings are kept.
+        options: further ones of `ns-train`.
 
     Raises:
         SystemExit: an earlier start was interrupted, so that its time is not known; or was another.
@@ -88,10 +90,11 @@ def train(
     record = run / "train.json"
     if run.exists() and not record.exists():
         raise SystemExit(f"{run}: was interrupted, and how long it took is not known; remove it")
+    length = [] if iterations is None else ["--max-num-iterations", str(iterations)]
     command = [
         *(BIN / "ns-train", method, "--data", capture.absolute(), "--output-dir", folder.absolute()),
         *("--experiment-name", "quality", "--timestamp", "run", "--vis", "tensorboard"),
-        *("--max-num-iterations", str(iterations), *options),
+        *(*length, *options),
         *("geneface-data", "--downscale-factor", str(downscale)),
     ]
     return run, once(command, record)

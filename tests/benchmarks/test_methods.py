@@ -76,9 +76,9 @@ def test_the_table(tmp_path: Path) -> None:
 
     keys = {key for _, keys in FIGURES for key in keys}
     modes = {mode: {**dict.fromkeys(keys, 0.0), "psnr_db": 31.234, "opening_correlation": None} for mode, _ in FIGURES}
-    report = {"modes": modes, "ceiling": {"head_jitter": 1.279, "obedience": None}}
+    report = {"step": 6, "modes": modes, "ceiling": {"head_jitter": 1.279, "obedience": None}}
     done = Done(90.0, "a machine")
-    rows = table({"one": Measured(tmp_path, 7, done, report, done, 8.04)}, {"one": (33.31, 61.4)}).splitlines()
+    rows = table({"one": Measured(tmp_path, done, report, done, 8.04)}, {"one": (33.31, 61.4)}).splitlines()
     assert rows[:2] == ["|  | one | real frames |", "| --- | --- | --- |"]
     assert "| steps | 7 | - |" in rows
     assert "| minutes of training | 1.5 | - |" in rows
