@@ -1,4 +1,4 @@
-"""The picture of `methods.py`: test frames in a row each, real and by every method, beside their mouths enlarged."""
+"""The picture of `methods.py`: a frame in each row, real and by every method, beside the mouths enlarged."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ BLINK = 0.5
 """Of the usual openness of the eyes: shut further than that is a blink."""
 MOUTH = 1.5
 """Side of the square around the mouth, in lengths of the lips' box."""
+FURTHER = 10.0
+"""Degrees that the head is turned further than in the frame where it is turned most."""
 QUALITY = 80
 """Of WebP, 0 to 100."""
 
@@ -54,6 +56,14 @@ def telling_frames(capture: Capture, test: np.ndarray) -> dict[str, int]:
     return chosen
 
 
+def turned_on(c2w: np.ndarray, degrees: float) -> np.ndarray:
+    """A pose [4, 4] whose head is turned further to the side where it is turned to."""
+    angle = np.radians(np.copysign(degrees, c2w[0, 2]))
+    about_y = np.eye(4)
+    about_y[[0, 0, 2, 2], [0, 2, 0, 2]] = np.cos(angle), np.sin(angle), -np.sin(angle), np.cos(angle)
+    return (about_y @ c2w).astype(np.float32)
+
+
 def mouth_of(picture: np.ndarray, lips_box: np.ndarray) -> np.ndarray:
     """The square around the mouth, as large as the picture [H, W, 3]; `lips_box` [4] in its pixels."""
     centre, half = (lips_box[:2] + lips_box[2:]) / 2, MOUTH * (lips_box[2:] - lips_box[:2]).max() / 2
@@ -71,7 +81,8 @@ def row(name: str, pictures: Mapping[str, np.ndarray], lips_box: np.ndarray) -> 
 def draw_picture(
     renderers: Mapping[str, Renderer], capture: Capture, downscale: int, generator: str, output: Path
 ) -> None:
-    """Write the picture: frames driven by the tracked face, then frames driven by the sound of the same moments.
+    """Write the picture: frames driven by the tracked face, the head that is turned most turned further than it was
+    filmed, and frames driven by the sound of the same moments.
 
     Args:
         renderers: one a method.
@@ -91,14 +102,17 @@ def draw_picture(
     order = valid[openings.argsort()]
     heard = {"speech, shut": order[0], "speech, half": order[len(order) // 2], "speech, open": order[-1]}
     store = FrameStore(capture, downscale)
-    rows = []
-    for frames, faces in ((telling_frames(capture, valid), tracked), (heard, said)):
-        for name, index in frames.items():
-            pictures = {"real": store.frame(int(index)).image}
-            for method, renderer in renderers.items():
-                pictures[method] = render_one(
-                    *(renderer, capture.c2w[index], capture.body[index], faces[int(index)], store.size)
-                )
-            rows.append(row(name, pictures, capture.lips_box[index] / downscale))
+
+    def row_of(name: str, index: int, c2w: np.ndarray, face: MotionFrame, what: str = "real") -> np.ndarray:
+        drawn = {who: render_one(renderer, c2w, capture.body[index], face, store.size) for who, renderer in them}
+        return row(name, {what: store.frame(index).image} | drawn, capture.lips_box[index] / downscale)
+
+    them, telling = renderers.items(), telling_frames(capture, valid)
+    most = telling["head turned"]
+    rows = [
+        *(row_of(name, index, capture.c2w[index], tracked[index]) for name, index in telling.items()),
+        row_of(f"{FURTHER:.0f} deg on", most, turned_on(capture.c2w[most], FURTHER), tracked[most], "filmed"),
+        *(row_of(name, int(index), capture.c2w[index], said[int(index)]) for name, index in heard.items()),
+    ]
     with written_whole(output) as temporary:
         Image.fromarray(np.concatenate(rows)).save(temporary, quality=QUALITY, method=6)
