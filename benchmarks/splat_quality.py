@@ -32,6 +32,7 @@ from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.prepared import prepare
 from geneface_ns.scene.stages import make_optimizer, set_rates
 from geneface_ns.splat.draws import ray_source
+from geneface_ns.splat.frozen_heads import FrozenHeads
 from geneface_ns.splat.head import draw_head
 from geneface_ns.splat.loop import SplatTrainingConfig, learn
 from geneface_ns.splat.portrait import SplatPortrait, SplatPortraitConfig
@@ -116,12 +117,12 @@ def begin(config: SplatQuality, capture: Capture, store: FrameStore, frames: np.
 def train_for(config: SplatQuality, portrait: SplatPortrait, source: RaySource, frames: Tensor) -> Iterator[float]:
     """Train the head alone until its time is over; gives after each step the minutes spent."""
     training = replace(config.training, head_steps=sys.maxsize)
-    optimizer = make_optimizer(parameter_groups(portrait))
+    optimizer, heads = make_optimizer(parameter_groups(portrait)), FrozenHeads(portrait)
     spent, step, end = 0.0, 0, 1000.0
     while spent < config.minutes * 60:
         set_rates(optimizer, LEARNING_RATES, step, round(end), round(end))
         begun = perf_counter()
-        learn(portrait, optimizer, source, frames, step, training)
+        learn(portrait, optimizer, source, frames, step, training, heads)
         spent += perf_counter() - begun
         step += 1
         if step > 20:  # the first steps compile kernels

@@ -23,6 +23,7 @@ from geneface_ns.scene.stages import let_learn
 from geneface_ns.scene.truth import Truth
 from geneface_ns.splat import training
 from geneface_ns.splat.draws import Part
+from geneface_ns.splat.frozen_heads import FrozenHeads
 from geneface_ns.splat.head import BUFFERS, PARAMETERS
 from geneface_ns.splat.portrait import SplatPortrait, SplatPortraitConfig
 from geneface_ns.splat.training import Rendered, SplatLossConfig
@@ -50,6 +51,7 @@ class SplatModel(PortraitModel):
         super().populate_modules()
         self.threads = torch.get_num_threads()
         """Of the rasteriser."""
+        self.heads = FrozenHeads(self.portrait)
 
     def takes_size(self, name: str) -> bool:
         return name.removeprefix("portrait.head.") in (*BUFFERS, *PARAMETERS)
@@ -84,7 +86,7 @@ class SplatModel(PortraitModel):
             rendered = training.render_part(self.portrait, ray_bundle, self.threads)
         else:
             assert isinstance(ray_bundle, RayBundle)
-            rendered = training.render_rays(self.portrait, rays_of(ray_bundle), self.threads)
+            rendered = training.render_rays(self.portrait, self.heads, rays_of(ray_bundle), self.threads)
         return {name: value for name, value in rendered._asdict().items() if value is not None}
 
     def get_loss_dict(

@@ -14,6 +14,7 @@ from geneface_ns.scene.draws import RaySource, draw_picture
 from geneface_ns.scene.stages import let_learn, make_optimizer, set_rates
 from geneface_ns.splat import training
 from geneface_ns.splat.draws import SplatDrawConfig, draw_part
+from geneface_ns.splat.frozen_heads import FrozenHeads
 from geneface_ns.splat.portrait import SplatPortrait
 from geneface_ns.splat.training import LEARNING_RATES, SplatLossConfig, parameter_groups
 from geneface_ns.splat.warm_start import SplatStartConfig
@@ -34,8 +35,13 @@ def learn(
     frames: Tensor,
     step: int,
     config: SplatTrainingConfig,
+    heads: FrozenHeads,
 ) -> dict[str, Tensor]:
-    """One step's draw, forward, backward and update; returns the loss terms."""
+    """One step's draw, forward, backward and update; returns the loss terms.
+
+    Args:
+        heads: the portrait's, asked for nothing before the head has learnt.
+    """
     head_stage = step < config.head_steps
     let_learn(portrait.head, portrait.torso, head_stage)
     optimizer.zero_grad()
@@ -46,7 +52,7 @@ def learn(
             rendered = training.render_part(portrait, part, threads)
         else:
             rays, truth = draw_picture(source, frames, step, config)
-            rendered = training.render_rays(portrait, rays, threads)
+            rendered = training.render_rays(portrait, heads, rays, threads)
         terms = training.losses(rendered, truth, portrait.head, step, config)
         torch.stack(list(terms.values())).sum().backward()
         optimizer.step()
@@ -66,7 +72,7 @@ def train(
     Yields:
         After each step the loss terms.
     """
-    optimizer = make_optimizer(parameter_groups(portrait))
+    optimizer, heads = make_optimizer(parameter_groups(portrait)), FrozenHeads(portrait)
     for step in range(steps):
         set_rates(optimizer, LEARNING_RATES, step, config.head_steps, steps)
-        yield learn(portrait, optimizer, source, frames, step, config)
+        yield learn(portrait, optimizer, source, frames, step, config, heads)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from audio_motion.data.json_kinds import as_kind
@@ -65,23 +64,3 @@ class SplatPortrait(TalkingPortrait):
             [H, W, 3] premultiplied colour, [H, W, 1] opacity.
         """
         return draw_head(self.head(condition), self.camera, condition.c2w[0], threads, box)
-
-    @torch.no_grad()
-    def head_at(self, condition: Condition, pixel: Tensor, frame: Tensor, threads: int) -> Tensor:
-        """The head at some pixels of some frames.
-
-        Args:
-            condition: of B frames.
-            pixel: [N, 2], the image being [-1, 1]^2, y down.
-            frame: int64 [N], index into B.
-
-        Returns:
-            [N, 4] premultiplied colour, and opacity.
-        """
-        width, height = self.camera.size
-        pictures = [
-            torch.cat(self.draw_head(Condition(*(x[i : i + 1] for x in condition)), threads), dim=2)
-            for i in range(len(condition.c2w))
-        ]
-        column, row = ((pixel + 1) / 2 * torch.tensor([width, height])).long().unbind(dim=1)
-        return torch.stack(pictures)[frame, row.clamp_max(height - 1), column.clamp_max(width - 1)]

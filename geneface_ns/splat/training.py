@@ -15,6 +15,7 @@ from geneface_ns.scene.stages import TORSO_RATES, grids_and_networks, need_finit
 from geneface_ns.scene.torso_loss import TorsoLossConfig, torso_losses
 from geneface_ns.scene.truth import Truth
 from geneface_ns.splat.draws import Part
+from geneface_ns.splat.frozen_heads import FrozenHeads
 from geneface_ns.splat.head import SplatHead
 from geneface_ns.splat.portrait import SplatPortrait
 
@@ -73,12 +74,16 @@ def render_part(portrait: SplatPortrait, part: Part, threads: int) -> Rendered:
     return Rendered(colour.view(-1, 3), opacity.view(-1, 1))
 
 
-def render_rays(portrait: SplatPortrait, rays: Rays, threads: int) -> Rendered:
-    """All of some pixels of the capture's own pictures; differentiable in the torso's parameters."""
+def render_rays(portrait: SplatPortrait, heads: FrozenHeads, rays: Rays, threads: int) -> Rendered:
+    """All of some pixels of the capture's own pictures; differentiable in the torso's parameters.
+
+    Args:
+        heads: the portrait's.
+        threads: of the rasteriser.
+    """
     times, frame = torch.unique(rays.times, return_inverse=True)
-    condition = portrait.table(times)
-    head = portrait.head_at(condition, rays.pixel, frame, threads)
-    torso = portrait.render_torso(condition, rays.pixel, frame, head)
+    head = heads.at(rays, threads)
+    torso = portrait.render_torso(portrait.table(times), rays.pixel, frame, head)
     rgb = lay_over(head[:, :3], head[:, 3:], torso.underlay)
     return Rendered(head[:, :3], head[:, 3:], torso.underlay, torso.torso[:, 3:], rgb)
 

@@ -24,6 +24,7 @@ from geneface_ns.scene.stages import make_optimizer
 from geneface_ns.scene.truth import psnr
 from geneface_ns.splat.attachment import LOWER_LIP
 from geneface_ns.splat.draws import ray_source
+from geneface_ns.splat.frozen_heads import FrozenHeads
 from geneface_ns.splat.head import Gaussians, draw_head
 from geneface_ns.splat.loop import SplatTrainingConfig, learn, train
 from geneface_ns.splat.portrait import SplatPortrait, SplatPortraitConfig
@@ -240,4 +241,4 @@ def test_a_loss_that_is_not_finite_is_named(person: Person):
         portrait.head.colors[:] = torch.nan
     optimizer = make_optimizer(parameter_groups(portrait))
     with pytest.raises(FloatingPointError, match="loss term 'rgb' is nan at step 0"):
-        learn(portrait, optimizer, person.source, person.frames, 0, CONFIG)
+        learn(portrait, optimizer, person.source, person.frames, 0, CONFIG, FrozenHeads(portrait))

@@ -17,6 +17,7 @@ from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.prepared import prepare
 from geneface_ns.scene.truth import psnr
 from geneface_ns.splat.draws import ray_source
+from geneface_ns.splat.frozen_heads import FrozenHeads
 from geneface_ns.splat.loop import SplatTrainingConfig, train
 from geneface_ns.splat.portrait import SplatPortrait, SplatPortraitConfig
 from geneface_ns.splat.training import render_rays
@@ -104,9 +105,12 @@ def test_it_shows_what_test_frames_show(trained: Trained):
 def test_pixels_are_those_of_whole_pictures(trained: Trained):
     portrait, count = trained.portrait, len(trained.capture)
     frames = torch.tensor([3, 20])
-    rays, _ = draw_picture(trained.source, frames, 5, CONFIG)
-    with torch.no_grad():
-        rendered = render_rays(portrait, rays, 1)
+    heads = FrozenHeads(portrait)
+    for step in (4, 5):
+        rays, _ = draw_picture(trained.source, frames, step, CONFIG)
+        with torch.no_grad():
+            rendered = render_rays(portrait, heads, rays, 1)
+    assert len(heads._kept) == 2  # and were not drawn again
     assert rendered.rgb is not None
     width, height = portrait.camera.size
     at = ((rays.pixel + 1) / 2 * torch.tensor([width, height])).long()
@@ -114,8 +118,8 @@ def test_pixels_are_those_of_whole_pictures(trained: Trained):
         own = (rays.times * (count - 1)).round() == index
         assert own.any()
         _, opacity, rgb = drawn(portrait, index, count)
-        torch.testing.assert_close(rendered.rgb[own], rgb[at[own, 1], at[own, 0]], rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(rendered.opacity[own], opacity[at[own, 1], at[own, 0]], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(rendered.rgb[own], rgb[at[own, 1], at[own, 0]], rtol=0, atol=1 / 250)
+        torch.testing.assert_close(rendered.opacity[own], opacity[at[own, 1], at[own, 0]], rtol=0, atol=1 / 500)
 
 
 def test_a_state_brings_its_gaussians(trained: Trained):

@@ -15,6 +15,7 @@ from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.prepared import prepare
 from geneface_ns.scene.stages import make_optimizer
 from geneface_ns.splat.draws import ray_source
+from geneface_ns.splat.frozen_heads import FrozenHeads
 from geneface_ns.splat.loop import SplatTrainingConfig, learn
 from geneface_ns.splat.portrait import SplatPortrait, SplatPortraitConfig
 from geneface_ns.splat.training import parameter_groups
@@ -43,7 +44,7 @@ def tiny_person(folder: Path, steps: int) -> TinyPerson:
     torch.manual_seed(0)
     portrait = SplatPortrait(capture, 1, SplatPortraitConfig())
     start_from_pictures(portrait, store, frames, CONFIG)
-    optimizer = make_optimizer(parameter_groups(portrait))
+    optimizer, heads = make_optimizer(parameter_groups(portrait)), FrozenHeads(portrait)
     for step in range(steps):
-        learn(portrait, optimizer, source, torch.from_numpy(frames), step, CONFIG)
+        learn(portrait, optimizer, source, torch.from_numpy(frames), step, CONFIG, heads)
     return TinyPerson(capture, store, source, portrait, torch.from_numpy(frames))
