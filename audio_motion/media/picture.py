@@ -11,6 +11,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from audio_motion.errors import InputError
+from audio_motion.media.allocator import map_large_blocks
 from audio_motion.media.clock import Clock, read_clock
 from audio_motion.media.colour import dynamic_range
 from audio_motion.media.container import AS_PLAYED, Tracks, known_stream, opened, reason
@@ -133,6 +134,7 @@ def _native_frames(
 ) -> Iterator[tuple[float, LazyFrame]]:
     assert clock.zero is not None
     assert clock.picture is not None
+    map_large_blocks()
     convert, size, orientation = Converter(path), None, None
     with opened(path, "a video") as container:
         stream = known_stream(path, container.streams.video, clock.picture)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import itertools
+import platform
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -185,3 +188,22 @@ def test_pictures_that_were_read_are_let_go_at_once(tmp_path):
         assert sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects()) < 10
     finally:
         gc.enable()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of other C libraries nothing is known")
+def test_large_pictures_are_not_taken_from_the_heap(tmp_path):
+    """Where small blocks keep their holes from being used again."""
+    path = write(tmp_path / "a.mp4", [0, 40, 80])
+    script = f"""
+import numpy as np
+from audio_motion.media import read_frames
+for _ in read_frames({str(path)!r}): pass
+del _
+np.ones(25 << 20, np.uint8)  # freed at once
+place = np.ones(25 << 20, np.uint8).ctypes.data
+heap = next(line.split()[0] for line in open("/proc/self/maps") if line.endswith("[heap]\\n"))
+low, high = (int(end, 16) for end in heap.split("-"))
+print(low <= place < high)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
