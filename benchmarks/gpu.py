@@ -25,6 +25,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout: nothing of it is installed
 
+from audio_motion.device import need_device
 from audio_motion.ending import ends_in_one_line
 from benchmarks.device_agreement import GRADIENT_TOLERANCE, PICTURE_TOLERANCE, agreement
 from benchmarks.machine import describe
@@ -32,7 +33,6 @@ from benchmarks.timed_training import HeldOut, Stage, held_out_frames, start, tr
 from geneface_ns.nerf.draws import draw
 from geneface_ns.nerf.portrait import Portrait
 from geneface_ns.renderers.reference import ReferenceRenderer
-from geneface_ns.trained.checkpoint import choose_device
 
 TARGETS = (26, 28, 30, 32, 34, 36, 38)
 """dB of the head over the real torso, whose times are printed."""
@@ -88,7 +88,7 @@ def report_memory(device: torch.device) -> str:
 
 def main(arguments: argparse.Namespace) -> int:
     """Everything; returns the exit code."""
-    device = choose_device(arguments.device)
+    device = need_device(arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     print(describe() + f", Python {sys.version.split()[0]}, benchmark on {device.type}")
     run = start(arguments.capture, arguments.downscale, device)
     width, height = run.store.size
@@ -131,7 +131,7 @@ if __name__ == "__main__":
     parser.add_argument("capture", type=Path, help="a capture directory")
     parser.add_argument("--seconds", type=float, default=60.0, help="of training, evaluations not counted (60)")
     parser.add_argument("--downscale", type=int, default=1, help="whole factor by which pictures are reduced (1)")
-    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto", help="CUDA where there is one")
+    parser.add_argument("--device", choices=("cuda", "cpu"), help="left out: CUDA where there is one")
     parser.add_argument("--sizes", type=int, nargs="*", default=[256, 512], help="of the pictures timed (256 512)")
     with ends_in_one_line():
         raise SystemExit(main(parser.parse_args()))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from audio_motion.data.json_kinds import as_kind
 from geneface_ns.capture_format.person import Person
 from geneface_ns.nerf.portrait import SHORTEST_STEP, Portrait, PortraitConfig
 from geneface_ns.scene.stored import check_shapes, in_halves, torso_shapes
@@ -22,6 +24,18 @@ MOST_SAMPLES = 512
 """Along the diagonal of the head's box: a hundred are usual, and memory and time follow from them."""
 FINEST_WARP = 64
 """Nodes of the warp's volume along each axis, of which no tensor tells."""
+
+
+def config_of(known: dict[str, Any]) -> PortraitConfig:
+    """The sizes that were kept as plain values.
+
+    Raises:
+        ValueError: they are none.
+    """
+    config = as_kind(known, PortraitConfig)
+    if not config.sample_step >= SHORTEST_STEP:
+        raise ValueError(f"sample_step is {config.sample_step}")
+    return config
 
 
 def sizes_of(portrait: Portrait) -> PortraitConfig:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from audio_motion.data.json_kinds import as_kind
 from geneface_ns.capture_format.person import Person
 from geneface_ns.nerf.head import HeadField, HeadFieldConfig
 from geneface_ns.nerf.occupancy import Occupancy
@@ -34,18 +33,6 @@ class PortraitConfig:
     """Distance between samples along a ray, face widths."""
     occupancy_resolution: int = 96
     """Cells of the occupancy grid along each axis of the head's box."""
-
-
-def config_of(known: dict[str, Any]) -> PortraitConfig:
-    """The sizes that were kept as plain values.
-
-    Raises:
-        ValueError: they are none.
-    """
-    config = as_kind(known, PortraitConfig)
-    if not config.sample_step >= SHORTEST_STEP:
-        raise ValueError(f"sample_step is {config.sample_step}")
-    return config
 
 
 class HeadRays(NamedTuple):

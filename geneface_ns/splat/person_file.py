@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from audio_motion.data.json_kinds import as_kind
 from geneface_ns.capture_format.person import Person
 from geneface_ns.scene.stored import check_shapes, in_halves, torso_shapes
 from geneface_ns.splat.head import FAINT, UNITS
@@ -31,6 +33,15 @@ MOST_GAUSSIANS = 100_000
 """Five times as many as are usual: memory and time follow from them."""
 LARGEST = 1.0
 """Deviation of a Gaussian, face widths: what is larger is no part of a head, and is drawn everywhere."""
+
+
+def config_of(known: dict[str, Any]) -> SplatPortraitConfig:
+    """The sizes that were kept as plain values.
+
+    Raises:
+        ValueError: they are none.
+    """
+    return as_kind(known, SplatPortraitConfig)
 
 
 def sizes_of(portrait: SplatPortrait) -> SplatPortraitConfig:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from torch import Tensor
 
-from audio_motion.data.json_kinds import as_kind
 from geneface_ns.capture_format.person import Person
 from geneface_ns.scene.condition import Condition
 from geneface_ns.scene.portrait import TalkingPortrait
@@ -23,15 +21,6 @@ class SplatPortraitConfig:
     """The head."""
     torso: TorsoFieldConfig = field(default_factory=TorsoFieldConfig)
     """The torso field."""
-
-
-def config_of(known: dict[str, Any]) -> SplatPortraitConfig:
-    """The sizes that were kept as plain values.
-
-    Raises:
-        ValueError: they are none.
-    """
-    return as_kind(known, SplatPortraitConfig)
 
 
 class SplatPortrait(TalkingPortrait):

@@ -10,11 +10,9 @@ from torch import Tensor
 from geneface_ns.capture_format.person import Person
 from geneface_ns.nerf import person_file as nerf_file
 from geneface_ns.nerf.portrait import Portrait, PortraitConfig
-from geneface_ns.nerf.portrait import config_of as nerf_config
 from geneface_ns.scene.portrait import TalkingPortrait
 from geneface_ns.splat import person_file as splat_file
 from geneface_ns.splat.portrait import SplatPortrait, SplatPortraitConfig
-from geneface_ns.splat.portrait import config_of as splat_config
 
 
 class Method(NamedTuple):
@@ -45,12 +43,12 @@ METHODS = {
     method.name: method
     for method in (
         Method(
-            *(METHOD, 3, PortraitConfig, nerf_config, Portrait),
+            *(METHOD, 3, PortraitConfig, nerf_file.config_of, Portrait),
             *(nerf_file.sizes_of, nerf_file.stored, nerf_file.restored),
             on_cuda=True,
         ),
         Method(
-            *(SPLAT, 1, SplatPortraitConfig, splat_config, SplatPortrait),
+            *(SPLAT, 1, SplatPortraitConfig, splat_file.config_of, SplatPortrait),
             *(splat_file.sizes_of, splat_file.stored, splat_file.restored),
             on_cuda=False,
         ),
