@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -40,10 +41,13 @@ def keep_order(client: viser.ClientHandle) -> None:
 
     viser leaves a message that is sent at the same moment as another to a thread that sends it later: then pieces of a
     sound arrive in another order, and an old value of the panel is the last that is seen. The buffer below is safe
-    without that; what is lost is that changes made inside `client.atomic()` come in one.
+    without that; what is lost is that changes made inside `client.atomic()` come in one. Its lock then guards nothing,
+    and is left out too: viser releases it before it forgets whose it was, so that on a busy machine a thread could wait
+    for itself in it, and the browser heard no more of anything.
     """
     connection = _connection(client)
     connection.queue_message = connection.unsafe_send_message
+    connection.atomic = nullcontext
 
 
 def run_script(client: viser.ClientHandle, source: str) -> None:
