@@ -32,6 +32,7 @@ HEAD_STEPS, TORSO_STEPS, COUNTED = 24, 12, 8
 SPLAT_HEAD_STEPS, SPLAT_COUNTED = 120, 100
 """Of a head of Gaussians: a step sees a mouth, or a whole picture, so that many must be counted."""
 SPLAT_FRAMES = 6
+"""About as many frames are drawn from: a torso's step is timed when the heads of its frames are known already."""
 SAMPLES_A_RAY = 9.0
 """What most of a training has; 6 to 10 in finished heads. The first steps are no measure: there the head is a fog, and
 what pruning leaves of it is arbitrary. So samples are taken so far apart that they are as many."""

@@ -128,17 +128,23 @@ def test_config_stands_for_itself_and_is_found_from_anywhere(
     assert begun.resumed_from() == given
 
 
-def test_stopped_in_the_viewer_it_keeps_the_last_step_that_was_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """nerfstudio saves under the number of the step that it would have trained next, which a resumed run then lacks."""
-    write_exact_capture(tmp_path / "anna", size=32, frames=22)
-    wanted = config(tmp_path / "outputs", max_num_iterations=20, vis="tensorboard")
-    wanted.pipeline.datamanager.data = tmp_path / "anna"
+def of_twenty_steps(folder: Path, **options: object) -> GeneFaceTrainer:
+    """A trainer that is about to begin."""
+    write_exact_capture(folder / "anna", size=32, frames=22)
+    wanted = config(folder / "outputs", max_num_iterations=20, vis="tensorboard", **options)
+    wanted.pipeline.datamanager.data = folder / "anna"
     wanted.machine.device_type = "cpu"
     wanted.save_config()
     trainer = GeneFaceTrainer(wanted)
     trainer.setup()
+    return trainer
+
+
+def test_stopped_in_the_viewer_it_keeps_the_last_step_that_was_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """nerfstudio saves under the number of the step that it would have trained next, which a resumed run then lacks."""
+    trainer = of_twenty_steps(tmp_path)
     trained = trainer.train_iteration
 
     def stop_after_the_sixth(step: int) -> object:
@@ -151,13 +157,7 @@ def test_stopped_in_the_viewer_it_keeps_the_last_step_that_was_trained(
 
 
 def test_weights_that_are_no_numbers_replace_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_exact_capture(tmp_path / "anna", size=32, frames=22)
-    wanted = config(tmp_path / "outputs", max_num_iterations=20, vis="tensorboard", steps_per_save=3)
-    wanted.pipeline.datamanager.data = tmp_path / "anna"
-    wanted.machine.device_type = "cpu"
-    wanted.save_config()
-    trainer = GeneFaceTrainer(wanted)
-    trainer.setup()
+    trainer = of_twenty_steps(tmp_path, steps_per_save=3)
     trained = trainer.train_iteration
 
     def spoilt_in_the_seventh(step: int) -> object:

@@ -16,6 +16,7 @@ from geneface_ns.scene.draws import RaySource, draw_picture
 from geneface_ns.scene.frames import FrameStore
 from geneface_ns.scene.prepared import prepare
 from geneface_ns.scene.truth import psnr
+from geneface_ns.splat import frozen_heads
 from geneface_ns.splat.draws import ray_source
 from geneface_ns.splat.frozen_heads import FrozenHeads
 from geneface_ns.splat.loop import SplatTrainingConfig, train
@@ -100,6 +101,16 @@ def test_it_shows_what_test_frames_show(trained: Trained):
         assert float(opacity[solid].mean()) > 0.97  # nothing shines through
         found.append(float(psnr(rgb.clamp(0, 1), torch.from_numpy(real.image) / 255)))
     assert np.mean(found) > 24  # 15 without training
+
+
+def test_heads_that_no_room_is_left_for_are_drawn_again(trained: Trained, monkeypatch: pytest.MonkeyPatch):
+    rays, _ = draw_picture(trained.source, torch.tensor([3, 20]), 5, CONFIG)
+    kept = FrozenHeads(trained.portrait).at(rays, 1)
+    monkeypatch.setattr(frozen_heads, "HELD_BYTES", 0)
+    crowded = FrozenHeads(trained.portrait)
+    assert torch.equal(crowded.at(rays, 1), kept)
+    assert not crowded._kept
+    assert kept[:, 3].max() > 0.9
 
 
 def test_pixels_are_those_of_whole_pictures(trained: Trained):
